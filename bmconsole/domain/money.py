@@ -1,0 +1,79 @@
+"""Money: Decimal at the edges, integer minor units inside, never float."""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+
+_MINOR_DIGITS = {"JPY": 0, "KRW": 0}
+_LARGEST = Decimal(10) ** 13
+
+
+def minor_digits(currency: str) -> int:
+    """Return how many decimals an amount in `currency` (ISO 4217 code) has: 0 for JPY, 2 otherwise."""
+    return _MINOR_DIGITS.get(currency, 2)
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """An exact amount: `minor` counts the currency's smallest unit (cents; yen for JPY)."""
+
+    minor: int
+    currency: str
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in major units, with the currency's own number of decimals."""
+        return Decimal(self.minor).scaleb(-minor_digits(self.currency))
+
+    def text(self) -> str:
+        """Return the amount without currency, as the API writes it: `449.00`, `12000` for JPY."""
+        return f"{self.amount:f}"
+
+    def __str__(self) -> str:
+        return f"{self.text()} {self.currency}"
+
+    def as_json(self) -> dict[str, str]:
+        """Return `{"amount": "449.00", "currency": "EUR"}`."""
+        return {"amount": self.text(), "currency": self.currency}
+
+
+def exact(value: Decimal | str | int, currency: str) -> Money:
+    """Return `value` in major units as Money.
+
+    Raises:
+        ValueError: Not a finite number, more decimals than the currency has, or beyond 10^13.
+    """
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is not an amount") from None
+    if not number.is_finite() or abs(number) > _LARGEST:
+        raise ValueError(f"{value!r} is not an amount")
+    scaled = number.scaleb(minor_digits(currency))
+    if scaled != scaled.to_integral_value():
+        digits = minor_digits(currency)
+        raise ValueError(f"{value} has more than {digits} decimals, {currency} has {digits}")
+    return Money(int(scaled), currency)
+
+
+def rounded(value: Decimal, currency: str) -> Money:
+    """Return `value` in major units, rounded half up to the currency's minor unit.
+
+    Raises:
+        ValueError: Not a finite number, or beyond 10^13.
+    """
+    return Money(_quantised(value, currency, ROUND_HALF_UP), currency)
+
+
+def rounded_up(value: Decimal, currency: str) -> Money:
+    """Return `value` in major units, rounded up to the minor unit, as floors are (never under cost).
+
+    Raises:
+        ValueError: Not a finite number, or beyond 10^13.
+    """
+    return Money(_quantised(value, currency, ROUND_CEILING), currency)
+
+
+def _quantised(value: Decimal, currency: str, rounding: str) -> int:
+    if not value.is_finite() or abs(value) > _LARGEST:
+        raise ValueError(f"{value!r} is not an amount")
+    return int(value.scaleb(minor_digits(currency)).to_integral_value(rounding))
