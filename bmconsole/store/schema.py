@@ -1,0 +1,126 @@
+"""What the three files look like, as migrations from the first day.
+
+STRICT tables, money in integer minor units, times as UTC text of fixed width (`domain.times.stamp`).
+"""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+MIRROR = Migrations("mirror")
+JOURNAL = Migrations("journal")
+HISTORY = Migrations("history")
+
+
+def _run(db: Database, *statements: str) -> None:
+    for statement in statements:
+        db.execute(statement)
+
+
+@MIRROR()
+def m001_first(db: Database) -> None:
+    """Orders, listings, passes: everything that comes back by syncing."""
+    _run(
+        db,
+        """CREATE TABLE orders (
+            order_id INTEGER PRIMARY KEY, state INTEGER NOT NULL, status TEXT NOT NULL, country_code TEXT,
+            currency TEXT, price INTEGER, shipping_price INTEGER, sales_taxes INTEGER,
+            created TEXT, modified TEXT, paid TEXT, shipped TEXT, expected TEXT, due TEXT,
+            n_lines INTEGER NOT NULL, buyer TEXT, city TEXT, tracking TEXT, shipper TEXT, payment_method TEXT,
+            is_backship INTEGER NOT NULL, raw TEXT NOT NULL, content_hash BLOB NOT NULL,
+            pass_id INTEGER, fetched_at TEXT NOT NULL) STRICT""",
+        "CREATE INDEX orders_created ON orders (created DESC, order_id DESC)",
+        "CREATE INDEX orders_status ON orders (status, created DESC, order_id DESC)",
+        "CREATE INDEX orders_modified ON orders (modified)",
+        """CREATE TABLE orderlines (
+            order_id INTEGER NOT NULL REFERENCES orders ON DELETE CASCADE, line_id INTEGER NOT NULL,
+            state INTEGER NOT NULL, sku TEXT, listing_id INTEGER, product TEXT, product_id TEXT, brand TEXT,
+            condition INTEGER, quantity INTEGER NOT NULL, currency TEXT, price INTEGER, shipping_price INTEGER,
+            fee INTEGER, sales_taxes INTEGER, imei TEXT, serial_number TEXT, return_reason INTEGER,
+            return_message TEXT, shipping_delay INTEGER, backcare INTEGER, created TEXT,
+            PRIMARY KEY (order_id, line_id)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX orderlines_sku ON orderlines (sku, order_id)",
+        "CREATE INDEX orderlines_imei ON orderlines (imei) WHERE imei IS NOT NULL",
+        """CREATE TABLE listings (
+            row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, listing_id INTEGER, sku TEXT NOT NULL,
+            title TEXT NOT NULL, product_id TEXT, backmarket_id INTEGER, grade TEXT, quantity INTEGER,
+            first_seen TEXT NOT NULL, fetched_at TEXT NOT NULL, deleted_at TEXT) STRICT""",
+        "CREATE INDEX listings_sku ON listings (sku)",
+        "CREATE INDEX listings_number ON listings (listing_id)",
+        "CREATE INDEX listings_title ON listings (title, row)",
+        """CREATE TABLE offers (
+            listing TEXT NOT NULL REFERENCES listings (id) ON DELETE CASCADE, market TEXT NOT NULL,
+            currency TEXT NOT NULL, price INTEGER, min_price INTEGER, max_price INTEGER,
+            publication_state INTEGER, comment TEXT, warranty_delay INTEGER,
+            box_price INTEGER, price_to_win INTEGER, winner_price INTEGER, winning INTEGER,
+            box_first TEXT, box_last TEXT,
+            raw TEXT NOT NULL, content_hash BLOB NOT NULL, seen_gen INTEGER, fetched_at TEXT NOT NULL,
+            PRIMARY KEY (listing, market)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX offers_market ON offers (market, price)",
+        """CREATE TABLE passes (
+            pass_id INTEGER PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, since TEXT, server_date TEXT,
+            count_first INTEGER, next_page INTEGER NOT NULL, seen INTEGER NOT NULL, dups INTEGER NOT NULL,
+            changed INTEGER NOT NULL, quarantined INTEGER NOT NULL, steady INTEGER NOT NULL,
+            status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT) STRICT""",
+        "CREATE INDEX passes_stream ON passes (stream, pass_id DESC)",
+        """CREATE TABLE streams (
+            name TEXT PRIMARY KEY, watermark TEXT, last_clean TEXT, known_paths TEXT NOT NULL DEFAULT '[]') STRICT""",
+        """CREATE TABLE quarantine (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, key TEXT, raw TEXT NOT NULL, error TEXT NOT NULL,
+            pass_id INTEGER, at TEXT NOT NULL) STRICT""",
+        "CREATE UNIQUE INDEX quarantine_key ON quarantine (stream, key)",
+    )
+
+
+@JOURNAL()
+def j001_first(db: Database) -> None:
+    """Intents and their audit: what cannot be fetched again."""
+    _run(
+        db,
+        """CREATE TABLE intents (
+            id INTEGER PRIMARY KEY, kind TEXT NOT NULL, target TEXT NOT NULL, market TEXT, base TEXT NOT NULL,
+            want TEXT NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL, run TEXT, undoes INTEGER,
+            undone_by INTEGER, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+            readback TEXT, error TEXT, created TEXT NOT NULL, updated TEXT NOT NULL) STRICT""",
+        """CREATE UNIQUE INDEX intents_in_flight ON intents (kind, target)
+            WHERE state IN ('sent', 'unknown') AND owner IS NOT NULL""",
+        "CREATE INDEX intents_state ON intents (state, id)",
+        "CREATE INDEX intents_target ON intents (target, id)",
+        """CREATE TABLE attempts (
+            intent INTEGER NOT NULL REFERENCES intents, n INTEGER NOT NULL, step TEXT NOT NULL, at TEXT NOT NULL,
+            status INTEGER, note TEXT, PRIMARY KEY (intent, n)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE sends (
+            id INTEGER PRIMARY KEY, rule TEXT NOT NULL, cost INTEGER NOT NULL, at TEXT NOT NULL) STRICT""",
+        "CREATE INDEX sends_at ON sends (rule, at)",
+        """CREATE TABLE audit (
+            seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL,
+            prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT""",
+        """CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+        """CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+    )
+
+
+@HISTORY()
+def h001_first(db: Database) -> None:
+    """Observations and events: a row only when something changed, with when it was first and last seen."""
+    _run(
+        db,
+        """CREATE TABLE observations (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, market TEXT NOT NULL, currency TEXT NOT NULL,
+            price INTEGER, price_to_win INTEGER, winner_price INTEGER, winning INTEGER,
+            first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
+        "CREATE INDEX observations_of ON observations (listing, market, id DESC)",
+        """CREATE TABLE prices (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, market TEXT NOT NULL, currency TEXT NOT NULL,
+            price INTEGER, min_price INTEGER, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
+        "CREATE INDEX prices_of ON prices (listing, market, id DESC)",
+        """CREATE TABLE stocks (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, quantity INTEGER,
+            first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
+        "CREATE INDEX stocks_of ON stocks (listing, id DESC)",
+        """CREATE TABLE events (
+            id INTEGER PRIMARY KEY, at TEXT NOT NULL, level TEXT NOT NULL, source TEXT NOT NULL,
+            message TEXT NOT NULL, ref TEXT) STRICT""",
+        "CREATE INDEX events_at ON events (at)",
+    )
