@@ -16,7 +16,7 @@ from typing import TypeVar
 import sqlite_utils
 from filelock import FileLock
 from sqlite_utils.migrations import Migrations
-from sqlite_utils.utils import sqlite3
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # theirs: pysqlite3 where installed
 
 from bmconsole.errors import BmError, DiskTrouble
 
