@@ -1,0 +1,218 @@
+"""What the faces show: frozen values that the workspace hands out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bmconsole.domain.intents import Change, Intent
+from bmconsole.domain.listings import Listing
+from bmconsole.domain.money import Money
+from bmconsole.domain.orders import Order, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows of a table, in which order.
+
+    `where` is a filter expression, `sort` a field name with `-` in front for descending (empty: the table's own order),
+    `after` the key of the row before the page (keyset), `offset` how many rows to pass over instead, `limit` 0 = all.
+    """
+
+    where: str = ""
+    sort: str = ""
+    after: str | None = None
+    offset: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order in a table."""
+
+    order_id: int
+    state: int
+    status: Status
+    country_code: str | None
+    buyer: str | None
+    city: str | None
+    price: Money | None
+    n_lines: int
+    skus: str
+    tracking: str | None
+    created: datetime | None
+    modified: datetime | None
+    due: datetime | None
+    late: bool
+    pending: bool
+    """Whether an unfinished intent is about this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRow:
+    """A listing in a table, with the offer of the chosen market (None where that market has none)."""
+
+    id: str
+    listing_id: int | None
+    sku: str
+    title: str
+    grade: str | None
+    quantity: int | None
+    market: str
+    price: Money | None
+    min_price: Money | None
+    max_price: Money | None
+    publication_state: int | None
+    price_to_win: Money | None
+    winning: bool | None
+    observed: datetime | None
+    pending: Mapping[str, str | int | None] = field(default_factory=dict)
+    """Fields that an unfinished intent wants to change in this market, with the wanted values."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderInspection:
+    """An order as Back Market just answered it, beside the cached one.
+
+    `differing` names the fields (paths like `state`, `orderlines.123.state`) whose values differ from the cache,
+    `unknown` the fields that no model knows with their values as text. `fetched_at` is the server's time in UTC.
+    """
+
+    live: Order
+    cached: Order | None
+    differing: tuple[str, ...]
+    unknown: Mapping[str, str]
+    fetched_at: datetime
+    raw: str
+    """The answer as compact JSON, as it came (not cleaned: for a file or a pretty-printer, never straight to a screen)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the log. `level` is `debug`, `info`, `warning` or `error`, `ref` is `order:ID` or `listing:UUID`."""
+
+    id: int
+    at: datetime
+    level: str
+    source: str
+    message: str
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """What a pass over one stream did."""
+
+    stream: str
+    pages: int
+    seen: int
+    changed: int
+    quarantined: int
+    clean: bool
+
+    def as_json(self) -> dict[str, int | bool]:
+        return {
+            "pages": self.pages,
+            "seen": self.seen,
+            "changed": self.changed,
+            "quarantined": self.quarantined,
+            "clean": self.clean,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass is: `done` of `total` records (total None before the first answer), after `pages` pages."""
+
+    stream: str
+    pages: int
+    done: int
+    total: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """One timer of the engine. `next_run` None means switched off or not run by this process."""
+
+    name: str
+    interval: float | None
+    """Seconds, None when off."""
+    running: bool
+    last_run: datetime | None
+    last_result: str | None
+    last_error: str | None
+    next_run: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """One limit: `used` of `limit` slots per `window` seconds, now allowing `working`."""
+
+    name: str
+    limit: int
+    window: float
+    used: int
+    working: int
+    paused_for: float = 0.0
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The state of the limiter; `waiting` counts requests in the queue by priority name."""
+
+    rules: tuple[RuleState, ...]
+    waiting: Mapping[str, int]
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceStatus:
+    """Everything that a status line or `bmconsole status` tells."""
+
+    profile: str
+    host: str
+    environment: str
+    """`production`, `preprod` or `sandbox`."""
+    markets: tuple[str, ...]
+    access: str
+    engine: str
+    """`here`, `elsewhere` (another process holds it, see `engine_holder`) or `stopped`."""
+    engine_holder: str | None
+    orders: int
+    listings: int
+    statuses: Mapping[str, int]
+    """Orders by status."""
+    late: int
+    unfinished_writes: int
+    quarantined: int
+    jobs: tuple[JobState, ...]
+    traffic: Traffic
+    feeds: Mapping[str, datetime | None]
+    """When each stream (orders, listings, backbox) was last pulled cleanly, UTC."""
+    server_now: datetime
+    online: bool | None
+    """Whether the last request got an answer; None before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """What would be written: shown as a diff, then given back to `apply`.
+
+    `changes` is what people see, one line a field; `intents` is what will be written, unsaved. An empty plan means
+    that everything is already as wanted. `confirm` is the number that must be confirmed besides (0: none), with why.
+    """
+
+    changes: tuple[Change, ...]
+    intents: tuple[Intent, ...]
+    notes: tuple[str, ...] = ()
+    confirm: int = 0
+    why_confirm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListingView:
+    """A listing with what is going on around it."""
+
+    listing: Listing
+    intents: tuple[Intent, ...] = ()
