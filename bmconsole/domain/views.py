@@ -83,7 +83,7 @@ class OrderInspection:
     unknown: Mapping[str, str]
     fetched_at: datetime
     raw: str
-    """The answer as compact JSON, as it came (not cleaned: for a file or a pretty-printer, never straight to a screen)."""
+    """The answer as compact JSON, not cleaned: for a file or a pretty-printer, never straight to a screen."""
 
 
 @dataclass(frozen=True, slots=True)
