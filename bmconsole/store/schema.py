@@ -27,7 +27,7 @@ def m001_first(db: Database) -> None:
             created TEXT, modified TEXT, paid TEXT, shipped TEXT, expected TEXT, due TEXT,
             n_lines INTEGER NOT NULL, buyer TEXT, city TEXT, tracking TEXT, shipper TEXT, payment_method TEXT,
             is_backship INTEGER NOT NULL, raw TEXT NOT NULL, content_hash BLOB NOT NULL,
-            pass_id INTEGER, fetched_at TEXT NOT NULL) STRICT""",
+            pass_id INTEGER, pass_page INTEGER, fetched_at TEXT NOT NULL) STRICT""",
         "CREATE INDEX orders_created ON orders (created DESC, order_id DESC)",
         "CREATE INDEX orders_status ON orders (status, created DESC, order_id DESC)",
         "CREATE INDEX orders_modified ON orders (modified)",
@@ -53,7 +53,7 @@ def m001_first(db: Database) -> None:
             publication_state INTEGER, comment TEXT, warranty_delay INTEGER,
             box_price INTEGER, price_to_win INTEGER, winner_price INTEGER, winning INTEGER,
             box_first TEXT, box_last TEXT,
-            raw TEXT NOT NULL, content_hash BLOB NOT NULL, seen_gen INTEGER, fetched_at TEXT NOT NULL,
+            raw TEXT NOT NULL, content_hash BLOB NOT NULL, pass_id INTEGER, pass_page INTEGER, fetched_at TEXT NOT NULL,
             PRIMARY KEY (listing, market)) STRICT, WITHOUT ROWID""",
         "CREATE INDEX offers_market ON offers (market, price)",
         """CREATE TABLE passes (
@@ -63,7 +63,8 @@ def m001_first(db: Database) -> None:
             status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT) STRICT""",
         "CREATE INDEX passes_stream ON passes (stream, pass_id DESC)",
         """CREATE TABLE streams (
-            name TEXT PRIMARY KEY, watermark TEXT, last_clean TEXT, known_paths TEXT NOT NULL DEFAULT '[]') STRICT""",
+            name TEXT PRIMARY KEY, watermark TEXT, last_clean TEXT, last_run TEXT, last_result TEXT, last_error TEXT,
+            known_paths TEXT NOT NULL DEFAULT '[]') STRICT""",
         """CREATE TABLE quarantine (
             id INTEGER PRIMARY KEY, stream TEXT NOT NULL, key TEXT, raw TEXT NOT NULL, error TEXT NOT NULL,
             pass_id INTEGER, at TEXT NOT NULL) STRICT""",
@@ -88,9 +89,6 @@ def j001_first(db: Database) -> None:
         """CREATE TABLE attempts (
             intent INTEGER NOT NULL REFERENCES intents, n INTEGER NOT NULL, step TEXT NOT NULL, at TEXT NOT NULL,
             status INTEGER, note TEXT, PRIMARY KEY (intent, n)) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE sends (
-            id INTEGER PRIMARY KEY, rule TEXT NOT NULL, cost INTEGER NOT NULL, at TEXT NOT NULL) STRICT""",
-        "CREATE INDEX sends_at ON sends (rule, at)",
         """CREATE TABLE audit (
             seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, event TEXT NOT NULL,
             prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT""",
@@ -111,14 +109,6 @@ def h001_first(db: Database) -> None:
             price INTEGER, price_to_win INTEGER, winner_price INTEGER, winning INTEGER,
             first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
         "CREATE INDEX observations_of ON observations (listing, market, id DESC)",
-        """CREATE TABLE prices (
-            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, market TEXT NOT NULL, currency TEXT NOT NULL,
-            price INTEGER, min_price INTEGER, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
-        "CREATE INDEX prices_of ON prices (listing, market, id DESC)",
-        """CREATE TABLE stocks (
-            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, quantity INTEGER,
-            first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
-        "CREATE INDEX stocks_of ON stocks (listing, id DESC)",
         """CREATE TABLE events (
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, level TEXT NOT NULL, source TEXT NOT NULL,
             message TEXT NOT NULL, ref TEXT) STRICT""",
