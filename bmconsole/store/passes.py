@@ -74,7 +74,8 @@ def begin(connection: Connection, stream: str, kind: str, since: datetime | None
         "UPDATE passes SET status = 'abandoned', ended = ? WHERE stream = ? AND status = 'open'", (stamp(now), stream)
     )
     cursor = connection.execute(
-        """INSERT INTO passes (stream, kind, since, next_page, seen, dups, changed, quarantined, steady, status, started)
+        """INSERT INTO passes
+        (stream, kind, since, next_page, seen, dups, changed, quarantined, steady, status, started)
         VALUES (?, ?, ?, 1, 0, 0, 0, 0, 1, 'open', ?)""",
         (stream, kind, stamp(since) if since else None, stamp(now)),
     )
