@@ -1,0 +1,124 @@
+"""The decisions, once for every ledger: who gets a slot, what an answer teaches.
+
+A book knows neither clock nor storage: it is told the time, and works on the states that its ledger has loaded.
+"""
+
+from bmconsole.domain.priority import Priority
+from bmconsole.traffic.ledger import Answer, Denied, Granted
+from bmconsole.traffic.pace import SHARE, tier
+from bmconsole.traffic.routes import Costs
+from bmconsole.traffic.rules import Rule, rule_of
+from bmconsole.traffic.state import RuleState
+
+GRACE = 5.0
+"""Seconds that bytes already sent may take to arrive after their sender gave up or died."""
+
+
+class Flight:
+    """A request that was granted and not yet answered."""
+
+    __slots__ = ("at", "costs")
+
+    def __init__(self, at: float, costs: Costs) -> None:
+        self.at = at
+        self.costs = costs
+
+
+class Book:
+    """The rules' states and this process's requests in flight."""
+
+    def __init__(self, rules: dict[str, Rule]) -> None:
+        self.rules = rules
+        self.states = {rule.name: RuleState(rule.name, rule) for rule in rules.values() if not rule.scoped}
+        self.flights: dict[int, Flight] = {}
+        self.attached = False
+        """Whether any process has a console."""
+        self.elsewhere = 0
+        """Bits of the priorities that wait in other processes."""
+
+    def state(self, name: str) -> RuleState:
+        """Return the state of a counted name, made on first use for rules by market."""
+        found = self.states.get(name)
+        if found is None:
+            found = self.states[name] = RuleState(name, self.rules[rule_of(name)])
+        return found
+
+    def take(self, ticket: int, costs: Costs, priority: Priority, waiting: int, now: float) -> Answer:
+        """Grant all the rules of a request, or none.
+
+        The first rule of `costs` keeps the passed-over counts: what is granted while a lower priority waits counts
+        towards that one's guaranteed share.
+        """
+        first = self.state(costs[0][0])
+        passed = first.passed
+        borrowed = tier(priority, passed[priority])
+        opens = paced = 0.0
+        blocker = costs[0][0]
+        for name, cost in costs:
+            state = self.state(name)
+            state.advance(now)
+            at = state.open_at(cost, priority, borrowed, now, self.attached)
+            if at > opens:
+                opens, blocker = at, name
+            pace = state.paced_at(borrowed)
+            if pace > paced:
+                paced = pace
+                if pace > opens:
+                    blocker = name
+        if opens > now or paced > now:
+            if paced > opens:
+                # It may go earlier than its own tolerance says, once it has been passed over often enough.
+                paced = min(paced, now + max(1, SHARE - passed[priority]) * first.interval)
+            return Denied(max(opens, paced), blocker, self._overdue(passed))
+        waiting |= self.elsewhere
+        passed[priority] = 0
+        for lower in range(priority + 1, 4):
+            if waiting >> lower & 1:
+                passed[lower] += 1
+        next_at = 0.0
+        for name, cost in costs:
+            state = self.state(name)
+            state.grant(ticket, cost, now)
+            next_at = max(next_at, state.paced_at(priority))
+        self.flights[ticket] = Flight(now, costs)
+        return Granted(ticket, now, min(next_at, now + SHARE * first.interval), self._overdue(passed))
+
+    def answered(self, ticket: int, at: float) -> Flight | None:
+        """Hold a request's slots for one window from its response; None if it is not in flight."""
+        flight = self.flights.pop(ticket, None)
+        if flight is not None:
+            for name, cost in flight.costs:
+                state = self.state(name)
+                state.saw_round_trip(at - flight.at)
+                state.hold(cost, flight.at, at)
+        return flight
+
+    def bury(self, ticket: int, now: float) -> Flight | None:
+        """Count a request that nobody answered, and whose bytes may still arrive, as answered after the grace."""
+        flight = self.flights.pop(ticket, None)
+        if flight is not None:
+            self.bury_flight(ticket, flight, now)
+        return flight
+
+    def bury_flight(self, ticket: int, flight: Flight, now: float) -> None:
+        """Bury a flight that is not in `flights`: that of a process that died."""
+        for name, cost in flight.costs:
+            state = self.state(name)
+            state.hold(cost, flight.at, now + GRACE)
+            if state.probe == ticket:
+                state.probe = 0
+
+    def refund(self, ticket: int) -> Flight | None:
+        """Free the slots of a request that was never handed to the network."""
+        flight = self.flights.pop(ticket, None)
+        if flight is not None:
+            for name, cost in flight.costs:
+                state = self.state(name)
+                state.give_back(cost)
+                if state.probe == ticket:
+                    state.probe = 0
+        return flight
+
+    @staticmethod
+    def _overdue(passed: list[int]) -> int:
+        return sum(1 << priority for priority in range(1, 4) if passed[priority] >= SHARE)

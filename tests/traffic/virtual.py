@@ -1,0 +1,61 @@
+"""Virtual time: an event loop whose clock jumps to the next timer, and the ledger's clock on it. An hour in seconds."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _Jump(selectors.SelectSelector):
+    """Never waits: what would be a wait moves the loop's clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 1000.0
+        self.slept = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("everything waits and no timer is set: a wake-up was lost")
+        if timeout > 0:
+            self.slept += 1
+            self.time += timeout
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time; it raises when nothing could ever happen again."""
+
+    def __init__(self) -> None:
+        self.jump = _Jump()
+        super().__init__(self.jump)
+
+    def time(self) -> float:
+        return self.jump.time
+
+
+class VirtualClock:
+    """The ledger's clock on a virtual loop; boot and wall time can be changed under a running program."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self.boot_id = "boot-1"
+        self.offset = 0.0
+        self.wall = 1_790_000_000.0
+
+    def now(self) -> float:
+        return self._loop.time() + self.offset
+
+    def utc(self) -> float:
+        return self.wall + self._loop.time()
+
+
+def run(loop: VirtualLoop, work: Coroutine[None, None, T]) -> T:
+    """Run `work` to its end and close the loop."""
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
