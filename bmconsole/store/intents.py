@@ -98,6 +98,14 @@ def move(
     return saved
 
 
+def resolve(connection: Connection, intent_id: int, want: Values, *, owner: str) -> None:
+    """Replace a relative want (`+2`) by the absolute value that it means, before it is sent."""
+    connection.execute(
+        "UPDATE intents SET want = ? WHERE id = ? AND owner = ? AND state = 'pending'",
+        (_dump(want), intent_id, owner),
+    )
+
+
 def release(connection: Connection, intent_id: int, *, owner: str) -> None:
     """Give up the lease of an intent, so that another process may take it up."""
     connection.execute("UPDATE intents SET owner = NULL WHERE id = ? AND owner = ?", (intent_id, owner))

@@ -82,7 +82,7 @@ def j001_first(db: Database) -> None:
             want TEXT NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL, run TEXT, undoes INTEGER,
             undone_by INTEGER, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
             readback TEXT, error TEXT, created TEXT NOT NULL, updated TEXT NOT NULL) STRICT""",
-        """CREATE UNIQUE INDEX intents_in_flight ON intents (kind, target)
+        """CREATE UNIQUE INDEX intents_in_flight ON intents (target)
             WHERE state IN ('sent', 'unknown') AND owner IS NOT NULL""",
         "CREATE INDEX intents_state ON intents (state, id)",
         "CREATE INDEX intents_target ON intents (target, id)",

@@ -1,0 +1,171 @@
+"""Turns what an operator typed into a plan: validated values, a diff, and intents that are not saved yet."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from bmconsole.domain.intents import Change, Intent, IntentState, Values
+from bmconsole.domain.listings import Listing, Offer
+from bmconsole.domain.markets import MARKETS
+from bmconsole.domain.money import exact
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import WritePlan
+from bmconsole.errors import NotFound, UsageError
+
+PRICES = ("price", "min_price")
+FIELDS = (*PRICES, "quantity", "comment", "warranty_delay")
+_MOST_COMMENT = 500
+_LEAST_WARRANTY = 12
+_MOST_UNITS = 100_000
+
+
+def plan_listing(listing: Listing, market: str, typed: Mapping[str, str], *, origin: str, now: datetime) -> WritePlan:
+    """Plan changes of one listing in one market; fields that already have the wanted value are left out.
+
+    Args:
+        typed: Values as typed by field: `price` and `min_price` in major units of the market's currency (a currency
+            behind the number must be the market's), `quantity` as a count or as `+n` / `-n` relative to the live
+            stock, `comment`, `warranty_delay` in months.
+
+    Raises:
+        UsageError: A field or value that cannot be; it names both and the way out.
+        NotFound: The listing is not known in that market.
+    """
+    offer = listing.offers.get(market)
+    if offer is None:
+        raise NotFound(
+            f"Listing {listing.sku} is not known in {market}.",
+            field="market",
+            value=market,
+            hint="Sync the listings first, or check the configured markets.",
+        )
+    base: dict[str, str | int | None] = {}
+    want: dict[str, str | int | None] = {}
+    for name, text in typed.items():
+        new = _value(name, text, market)
+        old = current(listing, offer, name)
+        if new != old:
+            base[name], want[name] = old, new
+    _check_together(offer, want)
+    if not want:
+        return WritePlan((), ())
+    changes = tuple(
+        Change(listing.id, listing.sku, market, name, base[name], want[name], _note(name, base[name], want[name]))
+        for name in want
+    )
+    intent = Intent(0, "listing", listing.id, market, base, want, IntentState.PENDING, origin, now, now)
+    notes = ("The stock is shared by all markets.",) if "quantity" in want and len(MARKETS) > 1 else ()
+    return WritePlan(changes, (intent,), notes)
+
+
+def current(listing: Listing, offer: Offer, name: str) -> str | int | None:
+    """Return a field's value in the form that intents keep: prices as text in major units."""
+    if name in PRICES:
+        money = offer.price if name == "price" else offer.min_price
+        return None if money is None else money.text()
+    if name == "quantity":
+        return listing.quantity
+    return offer.comment or "" if name == "comment" else offer.warranty_delay
+
+
+def resolve(base: Values, want: Values, live: Values) -> dict[str, str | int | None]:
+    """Return `want` with a relative quantity applied to the live one; never under 0."""
+    resolved = dict(want)
+    quantity = want.get("quantity")
+    if isinstance(quantity, str):
+        held = live.get("quantity")
+        resolved["quantity"] = max(0, (held if isinstance(held, int) else 0) + int(quantity))
+    return resolved
+
+
+def _value(name: str, text: str, market: str) -> str | int:
+    text = text.strip()
+    if name in PRICES:
+        return _price(name, text, market)
+    if name == "quantity":
+        return _quantity(text)
+    if name == "comment":
+        if len(text) > _MOST_COMMENT:
+            raise UsageError(
+                f"The comment has {len(text)} characters.",
+                field=name,
+                value=clean(text, limit=40),
+                hint=f"At most {_MOST_COMMENT} are allowed.",
+            )
+        return text
+    if name == "warranty_delay":
+        if not text.isdecimal() or not _LEAST_WARRANTY <= int(text) <= 120:
+            raise UsageError(
+                f"{clean(text, limit=40)!r} is no warranty.", field=name, value=text, hint="Give 12 to 120 months."
+            )
+        return int(text)
+    raise UsageError(
+        f"A listing has no field {clean(name, limit=40)!r} to set.",
+        field="field",
+        value=clean(name, limit=40),
+        hint=f"One of: {', '.join(FIELDS)}.",
+    )
+
+
+def _price(name: str, text: str, market: str) -> str:
+    currency = MARKETS[market].currency
+    number, _, given = text.partition(" ")
+    if given.strip() and given.strip().upper() != currency:
+        raise UsageError(
+            f"{market} sells in {currency}, not in {clean(given, limit=12)}.",
+            field=name,
+            value=clean(text, limit=40),
+            hint=f"Give the amount in {currency}.",
+        )
+    try:
+        money = exact(number, currency)
+    except ValueError as error:
+        raise UsageError(
+            f"{clean(error, limit=120)}.",
+            field=name,
+            value=clean(text, limit=40),
+            hint=f"Give an amount like {'12000' if currency == 'JPY' else '231.50'}.",
+        ) from None
+    if money.minor <= 0:
+        raise UsageError(
+            f"{name} {clean(number, limit=40)} is not above 0.",
+            field=name,
+            value=clean(text, limit=40),
+            hint="To take a listing offline, set its quantity to 0.",
+        )
+    return money.text()
+
+
+def _quantity(text: str) -> str | int:
+    sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
+    if not digits.isdecimal() or not digits.isascii() or int(digits) > _MOST_UNITS:
+        raise UsageError(
+            f"{clean(text, limit=40)!r} is no quantity.",
+            field="quantity",
+            value=clean(text, limit=40),
+            hint="Give a count like 5, or +2 / -2 to change the live one.",
+        )
+    return f"{sign}{int(digits)}" if sign else int(digits)
+
+
+def _check_together(offer: Offer, want: Values) -> None:
+    price = want.get("price", None if offer.price is None else offer.price.text())
+    least = want.get("min_price", None if offer.min_price is None else offer.min_price.text())
+    if ("price" in want or "min_price" in want) and price and least and Decimal(least) > Decimal(price):
+        raise UsageError(
+            f"min_price {least} would be above price {price}.",
+            field="min_price",
+            value=str(least),
+            hint="Change both together.",
+        )
+
+
+def _note(name: str, old: str | int | None, new: str | int | None) -> str | None:
+    if name in PRICES and isinstance(old, str) and isinstance(new, str) and Decimal(old) > 0:
+        share = (Decimal(new) - Decimal(old)) / Decimal(old) * 100
+        return f"{share:+.1f} %"
+    if name == "quantity" and new == 0:
+        return "takes the listing offline"
+    if name == "quantity" and isinstance(new, str):
+        return "relative to the live stock"
+    return None
