@@ -129,10 +129,16 @@ class Unauthorised(NotAllowed):
 
 
 class Unreachable(BmError):
-    """No usable answer: connection failed, timed out, or 5xx after retries."""
+    """No usable answer: connection failed, timed out, or 5xx after retries.
+
+    `sent` tells whether any byte of the request may have left, `maybe_applied` whether it was a write that Back Market
+    may have carried out all the same.
+    """
 
     code = "unreachable"
     exit = 4
+    sent: bool = False
+    maybe_applied: bool = False
 
 
 class RateLimited(Unreachable):

@@ -1,0 +1,80 @@
+"""JSON as it comes from a network: exact numbers, and nothing in it that can take the page down with it."""
+
+import json
+import re
+import secrets
+from decimal import Decimal, InvalidOperation
+
+_LONGEST_NUMBER = 60
+_LARGEST_EXPONENT = 40
+_DEEPEST_KEPT = 50
+
+
+def loads(body: bytes) -> object:
+    """Return the value of a JSON text in UTF-8.
+
+    Fractions become Decimal. What is no number that we can use (`NaN`, `Infinity`, thousands of digits, huge exponents)
+    stays as its text, so that it fails where it is looked at and not with everything that came beside it; bytes that
+    are not UTF-8 become U+FFFD for the same reason.
+
+    Raises:
+        ValueError: Not JSON, or nested too deeply to be read.
+    """
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        value: object = json.loads(text, parse_float=_fraction, parse_int=_whole, parse_constant=str)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def dumps(value: object) -> str:
+    """Return `value` as compact JSON in ASCII, Decimals as the numbers that they were.
+
+    Values nested deeper than the interpreter can follow are cut off with `"…"`.
+    """
+    mark = secrets.token_hex(8)
+    try:
+        text = _dump(value, mark)
+    except RecursionError:
+        text = _dump(_pruned(value, _DEEPEST_KEPT), mark)
+    return re.sub(f'"{mark}([^"]*)"', r"\1", text)
+
+
+def tame(text: str) -> Decimal | None:
+    """Return the number that `text` writes, None when it writes none or one of absurd size."""
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number.adjusted()) <= _LARGEST_EXPONENT else None
+
+
+def _fraction(text: str) -> Decimal | str:
+    number = tame(text)
+    return text if number is None else number
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if len(text) <= _LONGEST_NUMBER else text
+
+
+def _dump(value: object, mark: str) -> str:
+    def unusual(item: object) -> str:
+        if isinstance(item, Decimal):
+            return f"{mark}{item}"
+        raise TypeError(f"{type(item).__name__} has no JSON form")
+
+    return json.dumps(value, default=unusual, separators=(",", ":"), allow_nan=False)
+
+
+def _pruned(value: object, depth: int) -> object:
+    if isinstance(value, dict | list) and depth == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {key: _pruned(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_pruned(item, depth - 1) for item in value]
+    return value
