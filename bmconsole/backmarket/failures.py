@@ -135,7 +135,7 @@ class _Details:
             data = wirejson.loads(body)
         except ValueError:
             # Pages are the firewall's or a proxy's; nothing in them is meant for an operator.
-            self.firewall = self.firewall or "json" not in kind
+            self.firewall = self.firewall or "json" not in kind or body.lstrip().startswith(b"<")
             return
         self.firewall = self.firewall or "html" in kind
         if isinstance(data, str):
