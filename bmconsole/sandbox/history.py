@@ -25,7 +25,9 @@ _ROLES = {
     13: (10, 8),
     15: (10, 9),
 }
-# The same for the newest orders of the past.
+# The oldest that are still open: they should have left long ago.
+_LATE_ROLES = {1: (3, 2), 2: (1, 1), 3: (3, 2)}
+# The newest orders of the past.
 _PAST_ROLES = {0: (9, 6), 1: (9, 5), 2: (9, 4), 3: (9, 3)}
 _HIDDEN_EVERY, _HIDDEN_AT = 25, 20
 
@@ -119,8 +121,8 @@ class History:
         if rank < self.open_zone:
             if rank % _HIDDEN_EVERY == _HIDDEN_AT:
                 return 0, 0
-            if rank in _ROLES and self.open_zone > max(_ROLES):
-                return _ROLES[rank]
+            if self.open_zone > max(_ROLES) and (role := _ROLES.get(rank) or _LATE_ROLES.get(self.open_zone - rank)):
+                return role
             table = _FRESH if (rank + 0.5) / self.open_zone < 0.8 else _WAITING
         else:
             if rank % _HIDDEN_EVERY == _HIDDEN_AT:
