@@ -131,7 +131,8 @@ class Client:
     ) -> Answer:
         """Read `path` (with its leading slash); a failed connection or a 5xx is tried again.
 
-        `deadline` is handed to the transport: the monotonic time after which the request is no longer wanted.
+        `deadline` is handed to the transport: the time on the event loop's clock, in seconds, after which the request
+        is no longer worth sending.
 
         Raises:
             BmError: As `failures` tells them apart; NotFound for a 404.
@@ -167,6 +168,15 @@ class Client:
         """Send a write, once; as `post_json`."""
         return await self._write("PATCH", path, body, market, priority, None)
 
+    async def post_file(
+        self, path: str, field: str, *, name: str, content: bytes, kind: str, priority: Priority
+    ) -> Answer:
+        """Send a file of media type `kind` as the multipart field `field`, once; as `post_json`."""
+        form = httpx.Request("POST", self.base_url, files={field: (name, content, kind)})
+        headers = {"Content-Type": form.headers["content-type"]}
+        request = self._build("POST", path, None, form.read(), None, {"priority": priority}, headers)
+        return await self._send(request, writes=True)
+
     async def _write(
         self,
         method: str,
@@ -188,13 +198,14 @@ class Client:
         content: bytes | None,
         market: str | None,
         extensions: Mapping[str, object],
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Request:
         return self._http.build_request(
             method,
             path,
             params=dict(params) if params else None,
             content=content,
-            headers={"Accept-Language": market or self.market},
+            headers={"Accept-Language": market or self.market, **(headers or {})},
             extensions={name: value for name, value in extensions.items() if value is not None},
         )
 

@@ -342,3 +342,15 @@ async def set_serial(
     if not body:
         raise ValueError("an IMEI or a serial number is needed")
     return await client.patch_json(f"/ws/orderlines/{int(orderline_id)}", body, priority=priority)
+
+
+async def upload_invoice(
+    client: Client, order_id: int, *, name: str, content: bytes, kind: str = "application/pdf", priority: Priority
+) -> Answer:
+    """Hand in the invoice of an order: a file called `name`. It cannot be read back.
+
+    Raises:
+        BmError: As `advance`.
+    """
+    path = f"/ws/orders/{int(order_id)}/invoice"
+    return await client.post_file(path, "invoice", name=name, content=content, kind=kind, priority=priority)

@@ -322,6 +322,21 @@ async def test_moving_lines_says_only_what_is_meant() -> None:
     ]
 
 
+async def test_an_invoice_goes_as_a_form_with_its_file() -> None:
+    async with scripted(answer({})) as server, client_for(server.url) as client:
+        await orders.upload_invoice(
+            client, 5, name="invoice 5.pdf", content=b"%PDF-1.7\r\n\x00", priority=Priority.HIGH
+        )
+    (request,) = server.requests
+    kind, _, boundary = request.headers["content-type"].partition("; boundary=")
+    assert (request.method, request.target, kind) == ("POST", "/ws/orders/5/invoice", "multipart/form-data")
+    first, part, last = request.body.split(b"--" + boundary.encode())
+    assert (first, last.strip()) == (b"", b"--")
+    assert b'name="invoice"; filename="invoice 5.pdf"' in part
+    assert b"Content-Type: application/pdf" in part
+    assert b"\r\n\r\n%PDF-1.7\r\n\x00\r\n" in part
+
+
 def test_nesting_deeper_than_the_interpreter_follows_is_cut_off() -> None:
     deep: object = "bottom"
     for _ in range(5_000):

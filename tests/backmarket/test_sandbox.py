@@ -119,6 +119,10 @@ async def test_an_order_is_accepted_and_shipped(client: Client) -> None:
     await orders.advance(client, order.order_id, new_state=3, tracking_number="6A 1234", priority=Priority.HIGH)
     shipped = orders.parse_order(await orders.one(client, order.order_id, priority=Priority.HIGH), PARIS)
     assert (shipped.status, shipped.tracking_number) == (Status.SHIPPED, "6A1234")
+    done = await orders.upload_invoice(
+        client, order.order_id, name="i.pdf", content=b"%PDF-1.7", priority=Priority.HIGH
+    )
+    assert done.status in (200, 201, 204)
 
 
 async def test_the_backbox_of_a_listing_is_understood(client: Client) -> None:
