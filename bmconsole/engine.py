@@ -19,7 +19,6 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from bmconsole.domain.text import clean
-from bmconsole.domain.times import stamp
 from bmconsole.domain.views import JobState
 from bmconsole.errors import BmError
 from bmconsole.paths import write_private
@@ -28,6 +27,7 @@ from bmconsole.store.sqlite import Database
 
 _STANDBY_SECONDS = 2.0
 _BEAT_SECONDS = 5.0
+_BEAT_OLD = 20.0
 _AFTER_ERROR = 60.0
 
 
@@ -39,7 +39,7 @@ class Say(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One kind of background work: `interval` in seconds, None when its timer is off; `run` returns a line to log."""
+    """One kind of background work: `interval` in seconds, None when its timer is off; `run` returns a line to log, or nothing."""
 
     name: str
     interval: float | None
@@ -161,9 +161,11 @@ class Engine:
             self._timers[stream.name].known = stream
 
     def holder(self) -> str | None:
-        """Return who runs the engine, as `run (pid 4711)`, None where nobody says so."""
+        """Return who runs the engine, as `run (pid 4711)`, None where nobody said so lately."""
         try:
             told = json.loads(self._heartbeat.read_text(encoding="utf-8"))
+            if abs(time.time() - float(told["beat"])) > _BEAT_OLD:
+                return None
             return f"{clean(told['program'], limit=20)} (pid {int(told['pid'])})"
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -222,7 +224,8 @@ class Engine:
         began = self._now()
         try:
             result = await timer.job.run()
-            await self._say("info", name, result)
+            if result:
+                await self._say("info", name, result)
         except BmError as error:
             fault = error.line()
             await self._say("error", name, fault)
@@ -240,6 +243,6 @@ class Engine:
 
     async def _beat(self) -> None:
         while True:
-            text = json.dumps({"program": self._program, "pid": os.getpid(), "at": stamp(self._now())})
+            text = json.dumps({"program": self._program, "pid": os.getpid(), "beat": time.time()})
             await asyncio.to_thread(write_private, self._heartbeat, text)
             await asyncio.sleep(_BEAT_SECONDS)

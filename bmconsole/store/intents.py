@@ -144,6 +144,34 @@ def of_target(connection: Connection, target: str, *, limit: int = 20) -> list[I
     return [_intent(row) for row in rows]
 
 
+def owners(connection: Connection) -> list[str]:
+    """Return the processes whose lease is on an unfinished intent."""
+    marks = ", ".join("?" * len(_UNFINISHED))
+    rows = connection.execute(
+        f"SELECT DISTINCT owner FROM intents WHERE state IN ({marks}) AND owner IS NOT NULL",  # noqa: S608 - placeholders only
+        _UNFINISHED,
+    )
+    return [row["owner"] for row in rows]
+
+
+def take_over(connection: Connection, dead: Sequence[str], *, owner: str) -> list[Intent]:
+    """Give `owner` the lease of unfinished intents that nobody or a dead process holds, one for each target."""
+    marks = ", ".join("?" * len(_UNFINISHED))
+    gone = ", ".join("?" * len(dead))
+    connection.execute(
+        f"UPDATE intents SET owner = NULL, epoch = epoch + 1 WHERE state IN ({marks}) AND owner IN ({gone})",  # noqa: S608 - placeholders only
+        (*_UNFINISHED, *dead),
+    )
+    rows = connection.execute(
+        f"""SELECT * FROM intents WHERE state IN ({marks}) AND owner IS NULL AND NOT EXISTS (
+            SELECT 1 FROM intents AS other WHERE other.target = intents.target AND other.state IN ({marks})
+            AND (other.owner IS NOT NULL OR other.id < intents.id)) ORDER BY id""",  # noqa: S608 - placeholders only
+        (*_UNFINISHED, *_UNFINISHED),
+    ).fetchall()
+    connection.executemany("UPDATE intents SET owner = ? WHERE id = ?", [(owner, row["id"]) for row in rows])
+    return [_intent(row) for row in rows]
+
+
 def count_unfinished(connection: Connection) -> int:
     marks = ", ".join("?" * len(_UNFINISHED))
     return int(

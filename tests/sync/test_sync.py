@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bmconsole.domain.views import Progress
+from bmconsole.errors import Unauthorised, Unreachable
+from bmconsole.paths import Paths
+from bmconsole.sandbox import RunningSandbox
+from bmconsole.store import orders as order_rows
+from bmconsole.store import passes
+from bmconsole.workspace import Workspace
+from tests.conftest import profile_for
+
+
+async def control(sandbox: RunningSandbox, method: str, path: str, body: object = None) -> object:
+    async with httpx.AsyncClient(base_url=sandbox.url) as http:
+        answer = await http.request(method, f"/_sandbox{path}", json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+async def test_the_mirror_holds_what_the_server_has(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    steps: list[Progress] = []
+    results = await workspace.sync(progress=steps.append)
+    assert results["orders"].as_json() == {"pages": 3, "seen": 130, "changed": 130, "quarantined": 0, "clean": True}
+    assert results["listings"].as_json() == {"pages": 4, "seen": 70, "changed": 140, "quarantined": 0, "clean": True}
+    status = await workspace.status()
+    assert (status.orders, status.listings, status.online) == (130, 70, True)
+    assert sandbox.journal.rate_limited == 0
+    assert (steps[0].stream, steps[0].total) == ("orders", 130)
+    assert max(step.done for step in steps if step.stream == "orders") == 130
+
+
+async def test_a_second_pull_reads_only_what_changed(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    await workspace.sync(["orders"])
+    sandbox.journal.clear()
+    result = (await workspace.sync(["orders"]))["orders"]
+    assert (result.pages, result.changed, result.clean) == (1, 0, True)
+    placed = await control(sandbox, "POST", "/orders", {"listing": sandbox.shop.listings.get(0).id})
+    assert isinstance(placed, dict)
+    result = (await workspace.sync(["orders"]))["orders"]
+    assert result.changed == 1
+    assert (await workspace.status()).orders == 131
+
+
+async def test_a_cut_off_pass_goes_on_where_it_stopped(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    await control(sandbox, "PUT", "/faults", [{"kind": "error", "path": "/ws/orders", "status": 503}])
+    with pytest.raises(Unreachable):
+        await workspace.sync(["orders"])
+    await control(sandbox, "PUT", "/faults", [])
+    mirror = workspace._mirror
+    state = await mirror.write(lambda connection: passes.begin(connection, "orders", "backfill", None, workspace.now()))
+    from bmconsole.backmarket import orders as api
+    from bmconsole.backmarket.wirejson import dumps
+    from bmconsole.domain.priority import Priority
+    from bmconsole.store.orders import OrderRecord
+
+    page = await api.page(await workspace._remote.client(), number=1, priority=Priority.NORMAL)
+    records = [OrderRecord(workspace._parse_order(record), dumps(record)) for record in page.records]
+    await mirror.write(
+        lambda connection: passes.advance(
+            connection,
+            state.pass_id,
+            page=1,
+            next_page=2,
+            count=page.count or 0,
+            server_date=page.server_date,
+            tally=order_rows.store(connection, records, fetched_at=workspace.now(), pass_id=state.pass_id, page=1),
+        )
+    )
+    sandbox.journal.clear()
+    result = (await workspace.sync(["orders"]))["orders"]
+    assert (result.pages, result.seen, result.clean) == (2, 130, True)
+    assert sandbox.journal.count("GET", "/ws/orders") == 2
+
+
+async def test_prices_differ_by_market_and_stock_does_not(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    await workspace.sync(["listings"])
+    listing = await workspace.listing(sandbox.shop.listings.get(3).id)
+    state = await control(sandbox, "GET", f"/state/listings/{listing.id}")
+    assert isinstance(state, dict)
+    assert {market["quantity"] for market in state["markets"].values()} == {listing.quantity}
+    for market in ("fr-fr", "de-de"):
+        price = listing.offers[market].price
+        assert (price.text() if price else None) == state["markets"][market]["price"]
+
+
+async def test_the_backbox_is_observed_for_every_online_listing(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    await control(sandbox, "PUT", "/limits", {"competitors": None})
+    profile = workspace.profile.model_copy(update={"limits": {"competitors": "1000/1"}})
+    async with await Workspace.open(profile, workspace.paths) as fast:
+        await fast.sync(["listings"])
+        result = (await fast.sync(["backbox"]))["backbox"]
+        assert result.clean
+        assert 0 < result.seen < result.pages <= 70
+        decisions = await fast.reprice()
+    assert {decision.decision for decision in decisions} == {"hold"}
+    assert any("LOSING: price to win" in decision.reason for decision in decisions)
+    assert all(decision.guards == ("no-cost",) for decision in decisions)
+
+
+async def test_a_wrong_token_is_said_and_nothing_is_kept(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with await Workspace.open(profile_for(sandbox, token=SecretStr("wrong")), Paths.under(tmp_path)) as workspace:
+        with pytest.raises(Unauthorised):
+            await workspace.sync()
+        assert (await workspace.status()).orders == 0

@@ -1,0 +1,133 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bmconsole.engine import Engine, Job
+from bmconsole.errors import Unreachable
+from bmconsole.store import passes
+from bmconsole.store.schema import MIRROR
+from bmconsole.store.sqlite import Database
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+class Bench:
+    """Engines on one profile's files, with a log that can be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mirror = Database(folder / "mirror.db", MIRROR)
+        self.lines: list[tuple[str, str, str]] = []
+        self.runs: list[str] = []
+
+    async def say(self, level: str, source: str, message: str, ref: str | None = None) -> None:
+        self.lines.append((level, source, message))
+
+    def engine(self, *jobs: Job, program: str = "run") -> Engine:
+        return Engine(
+            jobs,
+            lock=self.folder / "engine.lock",
+            heartbeat=self.folder / "engine.json",
+            mirror=self.mirror,
+            say=self.say,
+            now=lambda: NOW,
+            program=program,
+        )
+
+    def job(self, name: str = "orders", interval: float | None = 3600.0, fault: Exception | None = None) -> Job:
+        async def run() -> str:
+            self.runs.append(name)
+            if fault is not None:
+                raise fault
+            return f"{name}: done"
+
+        return Job(name, interval, run)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for is another task's state, not an event of ours
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    await made.mirror.aclose()
+
+
+async def test_overdue_work_runs_once_at_the_start_and_is_remembered(bench: Bench) -> None:
+    engine = bench.engine(bench.job())
+    await engine.start()
+    await until(lambda: engine.jobs()[0].last_result == "orders: done")
+    assert bench.runs == ["orders"]
+    next_run = engine.jobs()[0].next_run
+    assert next_run is not None
+    assert timedelta(minutes=59) < next_run - NOW <= timedelta(hours=1)
+    await engine.stop()
+    again = bench.engine(bench.job())
+    await again.start()
+    await until(lambda: again.jobs()[0].next_run is not None)
+    assert bench.runs == ["orders"], "what ran a moment ago is not due again"
+    await again.stop()
+
+
+async def test_a_trigger_runs_a_job_whose_timer_is_off(bench: Bench) -> None:
+    engine = bench.engine(bench.job(interval=None))
+    await engine.start()
+    await until(lambda: any("runs here" in line[2] for line in bench.lines))
+    assert bench.runs == []
+    engine.trigger("orders")
+    await until(lambda: engine.jobs()[0].last_result is not None)
+    assert bench.runs == ["orders"]
+    await engine.stop()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Unreachable("Back Market cannot be reached."), "Back Market cannot be reached."),
+        (ValueError("a buyer's name"), "unexpected ValueError in test_engine.py"),
+    ],
+)
+async def test_a_job_that_fails_says_so_and_leaves_the_others_alone(bench: Bench, fault: Exception, told: str) -> None:
+    engine = bench.engine(bench.job(fault=fault), bench.job("listings"))
+    await engine.start()
+    await until(lambda: all(job.last_run is not None for job in engine.jobs()))
+    orders, listings = engine.jobs()
+    assert told in (orders.last_error or "")
+    assert "buyer" not in (orders.last_error or "")
+    assert (listings.last_result, listings.last_error) == ("listings: done", None)
+    await engine.stop()
+
+
+async def test_a_second_engine_stands_by_and_takes_over(bench: Bench) -> None:
+    first = bench.engine(bench.job(), program="run")
+    second = bench.engine(bench.job(), program="console")
+    await first.start()
+    await until(lambda: bench.runs == ["orders"] and first.holder() is not None)
+    await second.start()
+    assert (first.role, second.role) == ("here", "elsewhere")
+    assert (second.holder() or "").startswith("run (pid ")
+    assert second.jobs()[0].next_run is None
+    await first.stop()
+    await until(lambda: second.role == "here")
+    await second.stop()
+    assert second.role == "stopped"
+
+
+async def test_a_trigger_works_beside_an_engine_elsewhere(bench: Bench) -> None:
+    first, second = bench.engine(bench.job(interval=None)), bench.engine(bench.job(interval=None))
+    await first.start()
+    await second.start()
+    second.trigger("orders")
+    await until(lambda: bench.runs == ["orders"])
+    await until(lambda: second.jobs()[0].last_result is not None)
+    stream = await bench.mirror.read(lambda connection: passes.stream(connection, "orders"))
+    assert stream.last_run == NOW
+    await first.stop()
+    await second.stop()
