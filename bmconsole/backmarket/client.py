@@ -1,6 +1,7 @@
 """The HTTP client of the seller API: headers, bounded and checked JSON, retries of reads, the server's clock."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Self
 import httpx
 import stamina
 from pydantic import SecretStr
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from bmconsole.backmarket import wirejson
 from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer, from_transport, unexpected
@@ -22,10 +24,20 @@ from bmconsole.errors import Unreachable
 
 __all__ = ["Answer", "Client", "GuardTransport", "UnexpectedAnswer", "check_base_url", "network_transport"]
 
+_log = logging.getLogger(__name__)
+
 MOST_BYTES = 32 * 1024 * 1024
 _MOST_ERROR_BYTES = 256 * 1024
 
 Params = Mapping[str, str | int]
+
+
+def _note_retry(details: RetryDetails) -> None:
+    _log.info("read is tried again in %.1f s: %s", details.wait_for, details.caused_by)
+
+
+# stamina's own hooks warn, which without any logging set up lands on a command's stderr.
+set_on_retry_hooks([_note_retry])
 
 
 @dataclass(frozen=True, slots=True)

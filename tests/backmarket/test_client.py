@@ -93,6 +93,14 @@ async def test_a_read_is_tried_again(fault: bytes) -> None:
     assert len(server.requests) == 3
 
 
+async def test_a_retry_is_noted_but_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with scripted(answer({}, 503), answer({})) as server, client_for(server.url) as client:
+        await client.get_json("/ws/orders")
+    assert "tried again" in caplog.text
+    assert max(record.levelno for record in caplog.records) == logging.INFO
+
+
 async def test_a_read_gives_up_after_three_tries() -> None:
     async with (
         scripted(answer({"error": {"code": "x", "message": "down"}}, 500)) as server,
