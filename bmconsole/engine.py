@@ -39,7 +39,10 @@ class Say(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One kind of background work: `interval` in seconds, None when its timer is off; `run` returns a line to log, or nothing."""
+    """One kind of background work.
+
+    `interval` is in seconds, None when its timer is off; `run` returns a line to log, or nothing.
+    """
 
     name: str
     interval: float | None

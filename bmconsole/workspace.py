@@ -3,31 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.wire import InvalidRecord
 from bmconsole.backmarket.wirejson import dumps, loads
+from bmconsole.cache import Cache, Files
 from bmconsole.domain.intents import Intent, IntentState
 from bmconsole.domain.listings import Listing
-from bmconsole.domain.markets import MARKETS
-from bmconsole.domain.orders import Order
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
 from bmconsole.domain.times import parse_duration
 from bmconsole.domain.views import (
-    Event,
-    ListingRow,
-    ListingView,
     OrderInspection,
-    OrderRow,
     PassResult,
-    Query,
     Traffic,
     WorkspaceStatus,
     WritePlan,
@@ -43,12 +36,11 @@ from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import orders as order_rows
-from bmconsole.store import pages, passes
+from bmconsole.store import passes
 from bmconsole.store.alive import Life
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.orders import OrderRecord
-from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
-from bmconsole.store.sqlite import Connection, Database, connect
+from bmconsole.store.sqlite import Connection, connect
 from bmconsole.sync import ShowProgress, Sources
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
@@ -62,22 +54,17 @@ _SETTLE_SECONDS = 30.0
 _EVENTS_KEPT = timedelta(days=30)
 
 
-class Workspace:
+class Workspace(Cache):
     """Everything that one profile can show and do. Open it with `open`, close it with `aclose`.
 
     Reading needs neither a token nor a network; the first request opens the way to Back Market.
     """
 
-    def __init__(
-        self, profile: Profile, paths: Paths, files: tuple[Database, Database, Database], *, console: bool
-    ) -> None:
-        self.profile = profile
-        self.paths = paths
-        self._mirror, self._journal, self._history = files
+    def __init__(self, profile: Profile, paths: Paths, files: Files, *, console: bool) -> None:
+        super().__init__(profile, paths, files)
         program = "console" if console else "bmconsole"
         self._remote = Remote(profile, paths, program=program, console=console, past=self._sent_before)
         self._life = Life(paths.ledger / "lives")
-        self._versions: tuple[int, ...] | None = None
         self._online: bool | None = None
         self._writing: set[asyncio.Task[Intent]] = set()
         self.engine = Engine(
@@ -97,16 +84,7 @@ class Workspace:
         Raises:
             DiskTrouble: A file cannot be opened, or was written by a newer version.
         """
-        folder = paths.profile_data(profile.name)
-
-        def open_files() -> tuple[Database, Database, Database]:
-            return (
-                Database(folder / "mirror.db", MIRROR),
-                Database(folder / "journal.db", JOURNAL, synchronous="FULL"),
-                Database(folder / "history.db", HISTORY),
-            )
-
-        return cls(profile, paths, await asyncio.to_thread(open_files), console=console)
+        return cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,143 +101,11 @@ class Workspace:
             await asyncio.wait(self._writing, timeout=_WRITE_PATIENCE)
         await self._remote.aclose()
         self._life.end()
-        for file in (self._mirror, self._journal, self._history):
-            await file.aclose()
+        await asyncio.to_thread(self._files.close)
 
     def now(self) -> datetime:
         """Return the server's clock, UTC."""
         return self._remote.now()
-
-    @property
-    def zone(self) -> tzinfo:
-        """The zone in which times are shown and typed: the configured one, else the machine's."""
-        if self.profile.timezone:
-            return ZoneInfo(self.profile.timezone)
-        return datetime.now().astimezone().tzinfo or self._platform_zone()
-
-    # Reading
-
-    async def orders_page(self, query: Query) -> list[OrderRow]:
-        """Return the orders that `query` asks for.
-
-        Raises:
-            FilterError: The filter cannot be read.
-            UsageError: No such field to sort by.
-            NotFound: The row to begin after is not there.
-        """
-        pending = {int(intent.target) for intent in await self._unfinished() if intent.kind != "listing"}
-        return await self._mirror.read(
-            lambda connection: pages.orders_page(
-                connection, query, now=self.now(), zone=self.zone, currency=self._currency(), pending=pending
-            )
-        )
-
-    async def orders_count(self, where: str = "") -> int:
-        """Return how many orders a filter lets through."""
-        return await self._mirror.read(
-            lambda connection: pages.orders_count(
-                connection, Query(where=where), now=self.now(), zone=self.zone, currency=self._currency()
-            )
-        )
-
-    async def order(self, order_id: int) -> Order:
-        """Return a cached order.
-
-        Raises:
-            NotFound: It is not in the cache.
-        """
-        raw = await self._mirror.read(lambda connection: order_rows.raw(connection, order_id))
-        if raw is None:
-            raise NotFound(
-                f"Order {order_id} is not in the cache.",
-                field="order_id",
-                value=str(order_id),
-                hint="Sync the orders, or look at it live.",
-            )
-        return self._parse_order(loads(raw.encode()))
-
-    async def listings_page(self, query: Query, *, market: str | None = None) -> list[ListingRow]:
-        """Return the listings that `query` asks for, as `market` (default: the main one) shows them."""
-        chosen = self.check_market(market)
-        pending = await self._pending_listings(chosen)
-        return await self._mirror.read(
-            lambda connection: pages.listings_page(
-                connection,
-                query,
-                market=chosen,
-                currency=MARKETS[chosen].currency,
-                pending=pending,
-            )
-        )
-
-    async def listings_count(self, where: str = "", *, market: str | None = None) -> int:
-        """Return how many listings a filter lets through."""
-        chosen = self.check_market(market)
-        pending = await self._pending_listings(chosen)
-        return await self._mirror.read(
-            lambda connection: pages.listings_count(
-                connection,
-                Query(where=where),
-                market=chosen,
-                currency=MARKETS[chosen].currency,
-                pending=pending,
-            )
-        )
-
-    async def listing(self, ref: str) -> Listing:
-        """Return a cached listing by UUID, integer or `sku:…`, with its offers in all configured markets.
-
-        Raises:
-            NotFound: It is not in the cache.
-        """
-        found = await self._mirror.read(lambda connection: listing_rows.get(connection, ref))
-        if found is None:
-            shown = clean(ref, limit=80)
-            raise NotFound(
-                f"Listing {shown} is not in the cache.",
-                field="listing",
-                value=shown,
-                hint="Name it by UUID, integer id or sku:…, and sync the listings.",
-            )
-        return found
-
-    async def listing_view(self, ref: str) -> ListingView:
-        """Return a cached listing with the newest intents about it; raises as `listing`."""
-        listing = await self.listing(ref)
-        intents = await self._journal.read(lambda connection: intent_rows.of_target(connection, listing.id))
-        return ListingView(listing, tuple(intents))
-
-    async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> list[Event]:
-        """Return log lines behind `after` (0: the newest), oldest first, of `level` or worse."""
-        if level is not None and level not in event_rows.LEVELS:
-            raise UsageError(
-                f"There is no log level {clean(level, limit=20)!r}.",
-                field="level",
-                value=clean(level, limit=20),
-                hint=f"One of: {', '.join(event_rows.LEVELS)}.",
-            )
-        return await self._history.read(
-            lambda connection: event_rows.page(connection, after=after, limit=limit, level=level)
-        )
-
-    async def intents(self, *, limit: int = 50, after: int | None = None, unfinished: bool = False) -> list[Intent]:
-        """Return intents with ids under `after`, newest first."""
-        return await self._journal.read(
-            lambda connection: intent_rows.page(connection, limit=limit, after=after, unfinished=unfinished)
-        )
-
-    async def intent(self, intent_id: int) -> Intent:
-        """Return one intent.
-
-        Raises:
-            NotFound: There is none of this number.
-        """
-        found = await self._journal.read(lambda connection: intent_rows.get(connection, intent_id))
-        if found is None:
-            raise NotFound(
-                f"There is no write {intent_id}.", field="id", value=str(intent_id), hint="See `bmconsole writes list`."
-            )
-        return found
 
     async def status(self) -> WorkspaceStatus:
         """Return the state of everything."""
@@ -295,12 +141,6 @@ class Workspace:
             server_now=now,
             online=self._online,
         )
-
-    async def changed(self) -> bool:
-        """Return whether any of the three files changed since the last call, whoever wrote."""
-        versions = tuple([await file.data_version() for file in (self._mirror, self._journal, self._history)])
-        before, self._versions = self._versions, versions
-        return versions != before
 
     def traffic(self) -> Traffic:
         """Return the limiter's figures."""
@@ -462,30 +302,6 @@ class Workspace:
         executor = self._executor(await self._remote.client()) if taken else None
         return [await self._carry_out(executor, intent) for intent in taken] if executor else []
 
-    async def note(self, level: str, source: str, message: str, ref: str | None = None) -> None:
-        """Write a line of the log; `message` holds no token and no buyer."""
-        at, text = self.now(), clean(message)
-        await self._history.write(lambda connection: event_rows.add(connection, at, level, source, text, ref))
-
-    def check_market(self, market: str | None) -> str:
-        """Return a configured market's code; None is the main one.
-
-        Raises:
-            UsageError: The profile does not have this market.
-        """
-        if market is None:
-            return self.profile.markets[0]
-        code = market.strip().lower()
-        if code not in self.profile.markets:
-            shown = clean(market, limit=20)
-            raise UsageError(
-                f"Market {shown} is not among the profile's markets.",
-                field="market",
-                value=shown,
-                hint=f"Configured: {', '.join(self.profile.markets)}.",
-            )
-        return code
-
     # Inside
 
     async def _pull(
@@ -580,20 +396,6 @@ class Workspace:
             connection.close()
         return [(moment.timestamp(), 1) for moment in sent]
 
-    async def _unfinished(self) -> list[Intent]:
-        return await self._journal.read(lambda connection: intent_rows.page(connection, limit=0, unfinished=True))
-
-    async def _pending_listings(self, market: str) -> dict[str, dict[str, str | int | None]]:
-        wanted: dict[str, dict[str, str | int | None]] = {}
-        for intent in reversed(await self._unfinished()):
-            if intent.kind == "listing":
-                fields = {
-                    name: value for name, value in intent.want.items() if intent.market == market or name == "quantity"
-                }
-                if fields:
-                    wanted.setdefault(intent.target, {}).update(fields)
-        return wanted
-
     def _need(self, access: str, what: str) -> None:
         order = ("viewer", "operator", "admin")
         if order.index(self.profile.access) < order.index(access):
@@ -604,23 +406,11 @@ class Workspace:
                 hint=f"It takes {access}: the `access` setting, without --read-only.",
             )
 
-    def _parse_order(self, record: object) -> Order:
-        try:
-            return orders_api.parse_order(record, self._platform_zone())
-        except InvalidRecord as error:
-            raise Unreachable(f"Back Market's order cannot be read: {clean(error, limit=200)}.") from None
-
     def _parse_listing(self, record: object, market: str) -> Listing:
         try:
             return listings_api.parse_listing(record, market)
         except InvalidRecord as error:
             raise Unreachable(f"Back Market's listing cannot be read: {clean(error, limit=200)}.") from None
-
-    def _platform_zone(self) -> tzinfo:
-        return MARKETS[self.profile.markets[0]].zone
-
-    def _currency(self) -> str:
-        return MARKETS[self.profile.markets[0]].currency
 
     @staticmethod
     def _describe(result: PassResult) -> str:

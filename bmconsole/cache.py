@@ -1,0 +1,245 @@
+"""What one profile has on this machine: its three files, and everything that can be read without a request."""
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from bmconsole.backmarket import orders as orders_api
+from bmconsole.backmarket.wire import InvalidRecord
+from bmconsole.backmarket.wirejson import loads
+from bmconsole.domain.intents import Intent
+from bmconsole.domain.listings import Listing
+from bmconsole.domain.markets import MARKETS
+from bmconsole.domain.orders import Order
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import Event, ListingRow, ListingView, OrderRow, Query
+from bmconsole.errors import NotFound, Unreachable, UsageError
+from bmconsole.paths import Paths
+from bmconsole.settings import Profile
+from bmconsole.store import events as event_rows
+from bmconsole.store import intents as intent_rows
+from bmconsole.store import listings as listing_rows
+from bmconsole.store import orders as order_rows
+from bmconsole.store import pages
+from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
+from bmconsole.store.sqlite import Database
+
+
+class Files:
+    """The mirror, the journal and the history of one profile."""
+
+    __slots__ = ("history", "journal", "mirror")
+
+    def __init__(self, profile: Profile, paths: Paths) -> None:
+        folder = paths.profile_data(profile.name)
+        self.mirror = Database(folder / "mirror.db", MIRROR)
+        self.journal = Database(folder / "journal.db", JOURNAL, synchronous="FULL")
+        self.history = Database(folder / "history.db", HISTORY)
+
+    def all(self) -> tuple[Database, Database, Database]:
+        """Return the three files."""
+        return self.mirror, self.journal, self.history
+
+    def close(self) -> None:
+        """Finish what is queued and close every connection."""
+        for file in self.all():
+            file.close()
+
+
+class Cache:
+    """Reads the files of a profile, and writes its log; needs neither a token nor a network."""
+
+    def __init__(self, profile: Profile, paths: Paths, files: Files) -> None:
+        self.profile = profile
+        self.paths = paths
+        self._files = files
+        self._mirror, self._journal, self._history = files.mirror, files.journal, files.history
+        self._versions: tuple[int, ...] | None = None
+
+    def now(self) -> datetime:
+        """Return the best clock there is, UTC: here this machine's."""
+        return datetime.now(UTC)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which times are shown and typed: the configured one, else the machine's."""
+        if self.profile.timezone:
+            return ZoneInfo(self.profile.timezone)
+        return datetime.now().astimezone().tzinfo or self._platform_zone()
+
+    async def orders_page(self, query: Query) -> list[OrderRow]:
+        """Return the orders that `query` asks for.
+
+        Raises:
+            FilterError: The filter cannot be read.
+            UsageError: No such field to sort by.
+            NotFound: The row to begin after is not there.
+        """
+        pending = {int(intent.target) for intent in await self._unfinished() if intent.kind != "listing"}
+        return await self._mirror.read(
+            lambda connection: pages.orders_page(
+                connection, query, now=self.now(), zone=self.zone, currency=self._currency(), pending=pending
+            )
+        )
+
+    async def orders_count(self, where: str = "") -> int:
+        """Return how many orders a filter lets through."""
+        return await self._mirror.read(
+            lambda connection: pages.orders_count(
+                connection, Query(where=where), now=self.now(), zone=self.zone, currency=self._currency()
+            )
+        )
+
+    async def order(self, order_id: int) -> Order:
+        """Return a cached order.
+
+        Raises:
+            NotFound: It is not in the cache.
+        """
+        raw = await self._mirror.read(lambda connection: order_rows.raw(connection, order_id))
+        if raw is None:
+            raise NotFound(
+                f"Order {order_id} is not in the cache.",
+                field="order_id",
+                value=str(order_id),
+                hint="Sync the orders, or look at it live.",
+            )
+        return self._parse_order(loads(raw.encode()))
+
+    async def listings_page(self, query: Query, *, market: str | None = None) -> list[ListingRow]:
+        """Return the listings that `query` asks for, as `market` (default: the main one) shows them."""
+        chosen = self.check_market(market)
+        pending = await self._pending_listings(chosen)
+        return await self._mirror.read(
+            lambda connection: pages.listings_page(
+                connection,
+                query,
+                market=chosen,
+                currency=MARKETS[chosen].currency,
+                pending=pending,
+            )
+        )
+
+    async def listings_count(self, where: str = "", *, market: str | None = None) -> int:
+        """Return how many listings a filter lets through."""
+        chosen = self.check_market(market)
+        pending = await self._pending_listings(chosen)
+        return await self._mirror.read(
+            lambda connection: pages.listings_count(
+                connection,
+                Query(where=where),
+                market=chosen,
+                currency=MARKETS[chosen].currency,
+                pending=pending,
+            )
+        )
+
+    async def listing(self, ref: str) -> Listing:
+        """Return a cached listing by UUID, integer or `sku:…`, with its offers in all configured markets.
+
+        Raises:
+            NotFound: It is not in the cache.
+        """
+        found = await self._mirror.read(lambda connection: listing_rows.get(connection, ref))
+        if found is None:
+            shown = clean(ref, limit=80)
+            raise NotFound(
+                f"Listing {shown} is not in the cache.",
+                field="listing",
+                value=shown,
+                hint="Name it by UUID, integer id or sku:…, and sync the listings.",
+            )
+        return found
+
+    async def listing_view(self, ref: str) -> ListingView:
+        """Return a cached listing with the newest intents about it; raises as `listing`."""
+        listing = await self.listing(ref)
+        intents = await self._journal.read(lambda connection: intent_rows.of_target(connection, listing.id))
+        return ListingView(listing, tuple(intents))
+
+    async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> list[Event]:
+        """Return log lines behind `after` (0: the newest), oldest first, of `level` or worse."""
+        if level is not None and level not in event_rows.LEVELS:
+            raise UsageError(
+                f"There is no log level {clean(level, limit=20)!r}.",
+                field="level",
+                value=clean(level, limit=20),
+                hint=f"One of: {', '.join(event_rows.LEVELS)}.",
+            )
+        return await self._history.read(
+            lambda connection: event_rows.page(connection, after=after, limit=limit, level=level)
+        )
+
+    async def intents(self, *, limit: int = 50, after: int | None = None, unfinished: bool = False) -> list[Intent]:
+        """Return intents with ids under `after`, newest first."""
+        return await self._journal.read(
+            lambda connection: intent_rows.page(connection, limit=limit, after=after, unfinished=unfinished)
+        )
+
+    async def intent(self, intent_id: int) -> Intent:
+        """Return one intent.
+
+        Raises:
+            NotFound: There is none of this number.
+        """
+        found = await self._journal.read(lambda connection: intent_rows.get(connection, intent_id))
+        if found is None:
+            raise NotFound(
+                f"There is no write {intent_id}.", field="id", value=str(intent_id), hint="See `bmconsole writes list`."
+            )
+        return found
+
+    async def changed(self) -> bool:
+        """Return whether any of the three files changed since the last call, whoever wrote."""
+        versions = tuple([await file.data_version() for file in self._files.all()])
+        before, self._versions = self._versions, versions
+        return versions != before
+
+    async def note(self, level: str, source: str, message: str, ref: str | None = None) -> None:
+        """Write a line of the log; `message` holds no token and no buyer."""
+        at, text = self.now(), clean(message)
+        await self._history.write(lambda connection: event_rows.add(connection, at, level, source, text, ref))
+
+    def check_market(self, market: str | None) -> str:
+        """Return a configured market's code; None is the main one.
+
+        Raises:
+            UsageError: The profile does not have this market.
+        """
+        if market is None:
+            return self.profile.markets[0]
+        code = market.strip().lower()
+        if code not in self.profile.markets:
+            shown = clean(market, limit=20)
+            raise UsageError(
+                f"Market {shown} is not among the profile's markets.",
+                field="market",
+                value=shown,
+                hint=f"Configured: {', '.join(self.profile.markets)}.",
+            )
+        return code
+
+    async def _unfinished(self) -> list[Intent]:
+        return await self._journal.read(lambda connection: intent_rows.page(connection, limit=0, unfinished=True))
+
+    async def _pending_listings(self, market: str) -> dict[str, dict[str, str | int | None]]:
+        wanted: dict[str, dict[str, str | int | None]] = {}
+        for intent in reversed(await self._unfinished()):
+            if intent.kind == "listing":
+                fields = {
+                    name: value for name, value in intent.want.items() if intent.market == market or name == "quantity"
+                }
+                if fields:
+                    wanted.setdefault(intent.target, {}).update(fields)
+        return wanted
+
+    def _parse_order(self, record: object) -> Order:
+        try:
+            return orders_api.parse_order(record, self._platform_zone())
+        except InvalidRecord as error:
+            raise Unreachable(f"Back Market's order cannot be read: {clean(error, limit=200)}.") from None
+
+    def _platform_zone(self) -> tzinfo:
+        return MARKETS[self.profile.markets[0]].zone
+
+    def _currency(self) -> str:
+        return MARKETS[self.profile.markets[0]].currency
