@@ -146,6 +146,15 @@ class Workspace(Cache):
         """Return the limiter's figures."""
         return self._remote.traffic()
 
+    async def limits(self) -> Traffic:
+        """Return the limiter's figures as the processes that share the token left them; no request is made.
+
+        Raises:
+            SettingsError: The profile has no token, by which the ledger is found.
+        """
+        await self._remote.client()
+        return self.traffic()
+
     def reset_limits(self) -> None:
         """Forget pauses, lowered limits and learned routes.
 
