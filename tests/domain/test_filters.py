@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmconsole.domain.filters import (
@@ -224,11 +224,13 @@ def filters(draw: st.DrawFn) -> Filter:
     return Filter(table, tuple(terms))
 
 
+@settings(deadline=None)
 @given(filters())
 def test_what_a_filter_says_of_itself_means_the_same(wanted: Filter) -> None:
     assert parse_filter(str(wanted), wanted.table) == wanted
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.text(st.sampled_from('late stau:~!=<>",\\7d-'), max_size=30), st.sampled_from(Table))
 def test_any_text_is_a_filter_or_a_fault_with_a_place_in_it(expression: str, table: Table) -> None:
     parsed: Filter | None = None

@@ -1,0 +1,291 @@
+"""Pages of orders and listings: filtered, sorted, and continued behind a row at a cost that depth does not change.
+
+Rows are ordered by the sorted value and then by the primary key, both in the same direction; rows without a value come
+last in both directions. A page behind a row is therefore the rest of the rows with a value, then those without, each
+a range of an index where there is one.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from bmconsole.domain.filters import Table, nearest, parse_filter
+from bmconsole.domain.listings import GRADES
+from bmconsole.domain.money import Money
+from bmconsole.domain.orders import OPEN, Status
+from bmconsole.domain.text import clean
+from bmconsole.domain.times import stamp, unstamp
+from bmconsole.domain.views import ListingRow, OrderRow, Query
+from bmconsole.errors import NotFound, UsageError
+from bmconsole.store.filters import Param, Where, compile_listings, compile_orders
+from bmconsole.store.sqlite import Connection, Row
+
+_ORDER_COLUMNS = (
+    "order_id, state, status, country_code, currency, price, created, modified, due, n_lines, buyer, city, tracking"
+)
+_ORDER_SORTS = {
+    name: f"orders.{name}"
+    for name in ("order_id", "status", "state", "created", "modified", "paid", "due", "price", "buyer", "tracking")
+} | {"market": "orders.country_code"}
+
+_LISTINGS = "listings LEFT JOIN offers AS offer ON offer.listing = listings.id AND offer.market = ?"
+_LISTING_COLUMNS = (
+    "listings.id, listings.listing_id, listings.sku, listings.title, listings.grade, listings.quantity, "
+    "offer.currency, offer.price, offer.min_price, offer.max_price, offer.publication_state, offer.price_to_win, "
+    "offer.winning, offer.box_last"
+)
+_LISTING_SORTS = {
+    "sku": "listings.sku",
+    "title": "listings.title",
+    # From the best grade to the worst, a grade that nobody knows last.
+    "grade": f"CASE listings.grade {' '.join(f'WHEN {name!r} THEN {rank}' for rank, name in enumerate(GRADES))} END",
+    "publication": "offer.publication_state",
+    "stock": "listings.quantity",
+    "price": "offer.price",
+    "min": "offer.min_price",
+    "max": "offer.max_price",
+    "ptw": "offer.price_to_win",
+    "gap": "offer.price - offer.price_to_win",
+}
+_ALWAYS_SET = {"orders.order_id", "orders.status", "orders.state", "listings.sku", "listings.title"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What a page is cut from: rows of `source` (with its parameters) under `where`, by `sort` and then `key`."""
+
+    source: str
+    source_params: tuple[Param, ...]
+    columns: str
+    where: Where
+    sort: str
+    key: str
+    descending: bool
+
+    def page(self, connection: Connection, query: Query, anchor: Where) -> list[Row]:
+        """Return the page of `query`; `anchor` is the condition on the row that it is behind.
+
+        Raises:
+            NotFound: The row that the page is behind is not cached.
+            UsageError: Both a row to be behind and an offset, or a negative number.
+        """
+        if query.limit < 0 or query.offset < 0:
+            field = "limit" if query.limit < 0 else "offset"
+            raise UsageError(f"{field} cannot be negative.", field=field, value=str(getattr(query, field)))
+        if query.after is None:
+            return self._rows(connection, Where("TRUE"), query.limit, query.offset)
+        if query.offset:
+            raise UsageError("A page is either behind a row or at an offset.", field="offset", value=str(query.offset))
+        row = connection.execute(
+            f"SELECT {self.sort} AS value, {self.key} AS key FROM {self.source} WHERE {anchor.sql}",  # noqa: S608 - fixed names
+            (*self.source_params, *anchor.params),
+        ).fetchone()
+        if row is None:
+            raise NotFound("The row that the page should follow is not cached.", field="after", value=query.after)
+        beyond = "<" if self.descending else ">"
+        if row["value"] is None:
+            return self._rows(
+                connection, Where(f"{self.sort} IS NULL AND {self.key} {beyond} ?", (row["key"],)), query.limit
+            )
+        found = self._rows(
+            connection,
+            Where(f"({self.sort}, {self.key}) {beyond} (?, ?)", (row["value"], row["key"])),
+            query.limit,
+        )
+        if self.sort not in _ALWAYS_SET and (query.limit == 0 or len(found) < query.limit):
+            left = query.limit - len(found) if query.limit else 0
+            found += self._rows(connection, Where(f"{self.sort} IS NULL"), left)
+        return found
+
+    def _rows(self, connection: Connection, extra: Where, limit: int, offset: int = 0) -> list[Row]:
+        # Descending, SQLite puts NULLs last of itself; only ascending must ask for it.
+        direction, nulls = ("DESC", "") if self.descending else ("ASC", " NULLS LAST")
+        if self.sort in _ALWAYS_SET:
+            nulls = ""
+        return list(
+            connection.execute(
+                f"SELECT {self.columns} FROM {self.source} WHERE {self.where.sql} AND {extra.sql} "  # noqa: S608 - fixed names
+                f"ORDER BY {self.sort} {direction}{nulls}, {self.key} {direction} LIMIT ? OFFSET ?",
+                (*self.source_params, *self.where.params, *extra.params, limit or -1, offset),
+            )
+        )
+
+
+def orders_page(
+    connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str, pending: Collection[int]
+) -> list[OrderRow]:
+    """Return a page of orders, newest first where the query names no sort; the key of an order is its id as text.
+
+    Args:
+        connection: On the mirror.
+        query: Which orders, in which order.
+        now: The server's time, by which orders are late.
+        zone: The display zone, in which days begin and end.
+        currency: What amounts in the filter are meant in.
+        pending: The ids of orders with unfinished intents.
+
+    Raises:
+        FilterError: The filter cannot be read.
+        UsageError: There is no such sort, or the query contradicts itself.
+        NotFound: The order that the page is behind is not cached.
+    """
+    where = _orders_where(query, now, zone, currency)
+    sort, descending = _sort(query.sort or "-created", _ORDER_SORTS)
+    scan = _Scan("orders", (), _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
+    after = query.after or ""
+    is_id = after.isascii() and after.isdecimal() and len(after) < 19
+    rows = scan.page(connection, query, Where("order_id = ?", (int(after),)) if is_id else Where("FALSE"))
+    skus = _skus(connection, [row["order_id"] for row in rows])
+    return [_order_row(row, skus.get(row["order_id"], ""), stamp(now), pending) for row in rows]
+
+
+def orders_count(connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str) -> int:
+    """Return how many orders the query's filter holds for; arguments and errors as in `orders_page`."""
+    return _count(connection, "orders", _orders_where(query, now, zone, currency))
+
+
+def listings_page(
+    connection: Connection,
+    query: Query,
+    *,
+    market: str,
+    currency: str,
+    pending: Mapping[str, Mapping[str, str | int | None]],
+    costed: Collection[str] | None = None,
+) -> list[ListingRow]:
+    """Return a page of listings that are not deleted, by title where the query names no sort; their key is the UUID.
+
+    Args:
+        connection: On the mirror.
+        query: Which listings, in which order.
+        market: Whose offers are shown, filtered and sorted by.
+        currency: What amounts in the filter are meant in.
+        pending: By UUID, the fields that unfinished intents want to change in this market, with the wanted values.
+        costed: The SKUs that have a cost, None where costs are not known.
+
+    Raises:
+        FilterError: The filter cannot be read, or asks for costs that are not known.
+        UsageError: There is no such sort, or the query contradicts itself.
+        NotFound: The listing that the page is behind is not cached.
+    """
+    where = _listings_where(query, market, currency, pending, costed)
+    sort, descending = _sort(query.sort or "title", _LISTING_SORTS)
+    scan = _Scan(_LISTINGS, (market,), _LISTING_COLUMNS, where, sort, "listings.row", descending)
+    rows = scan.page(connection, query, Where("listings.id = ?", ((query.after or "").lower(),)))
+    return [_listing_row(row, market, pending.get(row["id"], {})) for row in rows]
+
+
+def listings_count(
+    connection: Connection,
+    query: Query,
+    *,
+    market: str,
+    currency: str,
+    pending: Collection[str],
+    costed: Collection[str] | None = None,
+) -> int:
+    """Return how many listings the query's filter holds for; arguments and errors as in `listings_page`."""
+    return _count(connection, "listings", _listings_where(query, market, currency, pending, costed))
+
+
+def sorts_for(table: Table | str) -> tuple[str, ...]:
+    """Return the names by which `orders` or `listings` can be sorted."""
+    return tuple(_ORDER_SORTS if Table(table) is Table.ORDERS else _LISTING_SORTS)
+
+
+def _orders_where(query: Query, now: datetime, zone: tzinfo, currency: str) -> Where:
+    return compile_orders(parse_filter(query.where, Table.ORDERS), now=now, zone=zone, currency=currency)
+
+
+def _listings_where(
+    query: Query, market: str, currency: str, pending: Collection[str], costed: Collection[str] | None
+) -> Where:
+    parsed = parse_filter(query.where, Table.LISTINGS)
+    where = compile_listings(parsed, market=market, currency=currency, pending=pending, costed=costed)
+    return Where(f"listings.deleted_at IS NULL AND {where.sql}", where.params)
+
+
+def _count(connection: Connection, table: str, where: Where) -> int:
+    sql = f"SELECT count(*) FROM {table} WHERE {where.sql}"  # noqa: S608 - fixed names
+    return int(connection.execute(sql, where.params).fetchone()[0])
+
+
+def _sort(wanted: str, sorts: Mapping[str, str]) -> tuple[str, bool]:
+    descending = wanted.startswith("-")
+    name = wanted.removeprefix("-").lower()
+    if name not in sorts:
+        near = nearest(name, sorts)
+        raise UsageError(
+            f"There is no sort {clean(name, limit=60)}.",
+            field="sort",
+            value=clean(wanted, limit=60),
+            hint=f"Did you mean {near}?" if near else f"It is one of {', '.join(sorts)}.",
+        )
+    return sorts[name], descending
+
+
+def _skus(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
+    """Return the distinct SKUs of each order, in the order of its lines."""
+    lines = connection.execute(
+        """SELECT order_id, sku FROM orderlines WHERE order_id IN (SELECT value FROM json_each(?)) AND sku IS NOT NULL
+        ORDER BY order_id, line_id""",
+        (json.dumps(order_ids),),
+    )
+    skus: dict[int, dict[str, None]] = {}
+    for line in lines:
+        skus.setdefault(line["order_id"], {})[clean(line["sku"])] = None
+    return {order_id: ", ".join(of_order) for order_id, of_order in skus.items()}
+
+
+def _order_row(row: Row, skus: str, now: str, pending: Collection[int]) -> OrderRow:
+    try:
+        status = Status(row["status"])
+    except ValueError:
+        status = Status.UNKNOWN
+    return OrderRow(
+        order_id=row["order_id"],
+        state=row["state"],
+        status=status,
+        country_code=_cleaned(row["country_code"]),
+        buyer=_cleaned(row["buyer"]),
+        city=_cleaned(row["city"]),
+        price=_money(row["price"], row["currency"]),
+        n_lines=row["n_lines"],
+        skus=skus,
+        tracking=_cleaned(row["tracking"]),
+        created=unstamp(row["created"]),
+        modified=unstamp(row["modified"]),
+        due=unstamp(row["due"]),
+        late=status in OPEN and row["due"] is not None and row["due"] < now,
+        pending=row["order_id"] in pending,
+    )
+
+
+def _listing_row(row: Row, market: str, pending: Mapping[str, str | int | None]) -> ListingRow:
+    currency = row["currency"]
+    return ListingRow(
+        id=row["id"],
+        listing_id=row["listing_id"],
+        sku=clean(row["sku"]),
+        title=clean(row["title"]),
+        grade=_cleaned(row["grade"]),
+        quantity=row["quantity"],
+        market=market,
+        price=_money(row["price"], currency),
+        min_price=_money(row["min_price"], currency),
+        max_price=_money(row["max_price"], currency),
+        publication_state=row["publication_state"],
+        price_to_win=_money(row["price_to_win"], currency),
+        winning=None if row["winning"] is None else bool(row["winning"]),
+        observed=unstamp(row["box_last"]),
+        pending=pending,
+    )
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def _money(minor: int | None, currency: str | None) -> Money | None:
+    return None if minor is None or currency is None else Money(minor, clean(currency))
