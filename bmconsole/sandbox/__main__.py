@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--markets", default=",".join(usual.markets), help="the main one first (default: %(default)s)")
     found.add_argument("--token", help=f"what requests must carry; better in {TOKEN_VARIABLE}, as others can read argv")
     found.add_argument("--no-limits", action="store_true", help="switch every rate rule off")
+    found.add_argument("--warm", action="store_true", help="write all JSON before listening, for benchmarks")
     found.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return found
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             port=given.port,
             token=given.token or os.environ.get(TOKEN_VARIABLE),
             limits=not given.no_limits,
+            warm=given.warm,
         )
     except ValueError as error:
         print(f"sandbox: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
+from itertools import count
 
 from starlette.responses import Response
 
@@ -27,9 +28,12 @@ class Refusal(Exception):
         self.response = response
 
 
-def request_id(*names: object) -> str:
-    """Return an id as support asks for, the same for the same names."""
-    digits = blake2b("/".join(map(str, names)).encode(), digest_size=16).hexdigest()
+_numbers = count(1)
+
+
+def request_id() -> str:
+    """Return an id as support asks for, another one each time."""
+    digits = blake2b(b"request/%d" % next(_numbers), digest_size=16).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -47,7 +51,7 @@ def v1(
     status: int, code: str, message: str, *, data: Mapping[str, object] | None = None, target: str | None = None
 ) -> Response:
     """Return an error of the first shape: orders, listings reads, authentication and rate limits use it."""
-    body = {"error": _error(code, message, data, target), "requestId": request_id(code, message)}
+    body = {"error": _error(code, message, data, target), "requestId": request_id()}
     return json_answer(body, status)
 
 
@@ -55,7 +59,7 @@ def v2(status: int, *errors: tuple[str, str]) -> Response:
     """Return an error of the second shape: a list of codes and messages."""
     body = {
         "errors": [{"code": code, "message": message} for code, message in errors],
-        "requestId": request_id(*errors),
+        "requestId": request_id(),
     }
     return json_answer(body, status)
 
@@ -67,7 +71,7 @@ def v3(status: int, code: str, title: str, message: str) -> Response:
         "status": status,
         "title": title,
         "type": code,
-        "requestId": request_id(code, message),
+        "requestId": request_id(),
     }
     return json_answer(body, status, "application/problem+json")
 
@@ -80,7 +84,7 @@ def v3_validation(status: int, title: str, *errors: tuple[str, str]) -> Response
         "status": status,
         "title": title,
         "type": "validation_error",
-        "requestId": request_id(*errors),
+        "requestId": request_id(),
     }
     return json_answer(body, status, "application/problem+json")
 
@@ -108,8 +112,13 @@ def nothing(status: int) -> Response:
     return Response(b"", status)
 
 
-def firewall_page(ray: str) -> Response:
-    """Return the firewall's HTML page, which comes on JSON endpoints too."""
+def _ray() -> str:
+    return f"{request_id().replace('-', '')[:16]}-CDG"
+
+
+def firewall_page() -> Response:
+    """Return the firewall's HTML page with its `cf-ray`, which comes on JSON endpoints too."""
+    ray = _ray()
     page = (
         "<!DOCTYPE html><html><head><title>Access denied</title></head><body><h1>Error 1010</h1>"
         f"<p>The owner of this website has banned your access by your browser's signature.</p><p>Ray ID: {ray}</p>"
@@ -119,9 +128,9 @@ def firewall_page(ray: str) -> Response:
     return Response(page.encode(), 403, headers=headers, media_type="text/html; charset=UTF-8")
 
 
-def challenge(ray: str) -> Response:
-    """Return the bot management's JSON answer."""
+def challenge() -> Response:
+    """Return the bot management's JSON answer, with a `cf-ray` as well."""
     body = {"errors": [{"code": "bot-need-challenge", "message": "Forbidden", "challengePath": "/challenge"}]}
     response = json_answer(body, 403)
-    response.headers["cf-ray"] = ray
+    response.headers["cf-ray"] = _ray()
     return response

@@ -45,6 +45,7 @@ class ManualClock:
         self._elapsed = 0.0
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._fell_asleep = asyncio.Event()
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed)
@@ -63,7 +64,14 @@ class ManualClock:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
+        self._fell_asleep.set()
         await future
+
+    async def wait_for_sleepers(self, count: int) -> None:
+        """Return once so many wait on this clock."""
+        while self.sleepers < count:
+            self._fell_asleep.clear()
+            await self._fell_asleep.wait()
 
     def advance(self, seconds: float) -> None:
         """Move on by so many seconds and wake everyone whose time has come."""

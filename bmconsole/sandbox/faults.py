@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from .answers import challenge, firewall_page, json_answer, request_id, v1
+from .answers import challenge, firewall_page, json_answer, v1
 from .clock import Clock
 
 _EDGE_MISS = 2.3263478740408408  # the 99th percentile of the normal distribution
@@ -175,8 +175,7 @@ class Firewall(Fault):
     json: bool = False
 
     async def before(self, clock: Clock) -> Response | None:
-        ray = f"{request_id('ray', self.seed, self.struck).replace('-', '')[:16]}-CDG"
-        return challenge(ray) if self.json else firewall_page(ray)
+        return challenge() if self.json else firewall_page()
 
 
 @dataclass(kw_only=True)

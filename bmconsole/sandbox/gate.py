@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .answers import firewall_page, request_id, v1
+from .answers import firewall_page, v1
 from .faults import Dropped, Fault, Faults
 from .journal import Journal, Seen
 from .limits import Limiter, charges
@@ -65,7 +65,6 @@ class Gate:
         self._journal = journal
         self._drop = drop
         self._authorization = f"Basic {shop.options.the_token}"
-        self._rays = 0
         self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,9 +122,7 @@ class Gate:
     def _firewall(self, request: Request) -> Response | None:
         if _USER_AGENT.match(request.headers.get("user-agent", "")):
             return None
-        self._rays += 1
-        digits = request_id("ray", self._rays).replace("-", "")[:16]
-        return firewall_page(f"{digits}-CDG")
+        return firewall_page()
 
     def _admit(self, request: Request, body: bytes, market: str, at: float) -> str | None:
         token = request.headers.get("authorization", "")

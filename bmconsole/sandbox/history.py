@@ -42,7 +42,7 @@ _WAITING: _Fates = ((100, 1, 1), (250, 3, 2), (580, 9, 3), (40, 9, 4), (30, 9, 5
 _PAST: _Fates = ((880, 9, 3), (70, 9, 6), (40, 9, 4), (10, 9, 5))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """When an order happened and what became of it. Times are microseconds since 1970, None where it never happened."""
 

@@ -71,7 +71,7 @@ def charges(method: str, path: str, market: str, lines: int) -> list[Charge]:
     """
     path = path.rstrip("/")
     found = [Charge("edge")]
-    if path.startswith("/ws/listings") and method == "POST":
+    if method == "POST" and (path == "/ws/listings" or path.startswith("/ws/listings/")):
         found += [Charge("sensitive"), Charge("sku_lines", lines)]
     elif path.startswith("/ws/category"):
         found.append(Charge("sensitive"))

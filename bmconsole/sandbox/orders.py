@@ -22,6 +22,8 @@ FIRST_ORDER_ID, _ORDER_STEP = 40_000_000, 3
 FIRST_LINE_ID, _LINES_PER_ORDER = 900_000_000, 10
 HIDDEN_STATES = frozenset({0, 8})
 
+# Each digit doubled, and the digits of that added up.
+_LUHN_DOUBLED = str.maketrans("0123456789", "0246813579")
 _PAYMENTS = ("CARD",) * 9 + ("PAYPAL",) * 4 + ("APPLE_PAY",) * 4 + ("GOOGLE_PAY", "KLARNA_PAY_LATER", "ONEY_3X")
 _CARRIERS = ("Colissimo", "Chronopost", "DPD FR", "UPS Express", "DHL Express", "GLS", "La Poste – Lettre suivie")
 
@@ -98,9 +100,16 @@ class Orders:
         self.modified = array("q")
         self.states = bytearray()
         self.markets = bytearray()
+        # What else an invented order needs of its history, kept because working it out again costs more than 17 bytes.
+        self._line_states = bytearray()
+        self._paid = array("q")
+        self._shipped = array("q")
         for index in range(self.history.total):
             head = self.history.head(index)
             self._append(head.created, head.modified, head.state, self._market_number(index))
+            self._line_states.append(head.line_state)
+            self._paid.append(head.paid or 0)
+            self._shipped.append(head.shipped or 0)
         self._rows = self._sorted_rows()
         self.version = 0
 
@@ -211,7 +220,15 @@ class Orders:
         return 0 if chance < 9_200 else 1 + chance % (count - 1)
 
     def _invent(self, index: int) -> Order:
-        return self._furnish(index, self.history.head(index), role=self.history.rank(index))
+        head = Head(
+            self.states[index],
+            self._line_states[index],
+            self.created[index],
+            self.modified[index],
+            self._paid[index] or None,
+            self._shipped[index] or None,
+        )
+        return self._furnish(index, head, role=self.history.rank(index))
 
     def _furnish(self, index: int, head: Head, *, role: int) -> Order:
         draw = Draw(self.seed, "order", index, "body")
@@ -298,8 +315,5 @@ class Orders:
 def imei(first_fourteen: int) -> str:
     """Return an IMEI: fourteen digits and their Luhn check digit."""
     digits = f"{first_fourteen:014d}"
-    total = 0
-    for place, digit in enumerate(digits):
-        value = int(digit) * (2 if place % 2 else 1)
-        total += value - 9 if value > 9 else value
+    total = sum(map(int, digits[0::2])) + sum(map(int, digits[1::2].translate(_LUHN_DOUBLED)))
     return digits + str(-total % 10)

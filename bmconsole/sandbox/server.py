@@ -58,7 +58,7 @@ class RunningSandbox:
     faults: Faults
 
 
-def _listening_socket(port: int) -> socket.socket:
+def listening_socket(port: int) -> socket.socket:
     """Return a socket bound to the port on loopback.
 
     Raises:
@@ -74,7 +74,9 @@ def _listening_socket(port: int) -> socket.socket:
         bound.bind((HOST, port))
     except OSError as error:
         bound.close()
-        if error.errno in {errno.EADDRINUSE, errno.EACCES} and port:
+        # Windows calls it forbidden when somebody holds the port for itself.
+        taken = {errno.EADDRINUSE, errno.EACCES} if sys.platform == "win32" else {errno.EADDRINUSE}
+        if error.errno in taken and port:
             raise PortInUse(port) from error
         raise
     return bound
@@ -178,7 +180,7 @@ async def running(options: Options | None = None) -> AsyncIterator[RunningSandbo
         PortInUse: Another process listens on the port.
     """
     options = options or Options()
-    bound = _listening_socket(options.port)
+    bound = listening_socket(options.port)
     try:
         shop = Shop(options)
         limiter, faults, journal = Limiter(options.limits), Faults(), Journal()

@@ -42,6 +42,9 @@ class Shop:
         self._order_bytes: dict[int, bytes] = {}
         self._listing_bytes: dict[tuple[int, str], bytes] = {}
         self._selection: tuple[object, list[int]] = (None, [])
+        self._most_orders, self._most_listings = _CACHED_ORDERS, _CACHED_LISTINGS
+        if options.warm:
+            self._write_all()
 
     @property
     def main_market(self) -> str:
@@ -56,6 +59,15 @@ class Shop:
         """Return the market that an Accept-Language header picks, the main one when it is none of the shop's."""
         wanted = (accept_language or "").split(",")[0].split(";")[0].strip().lower()
         return wanted if wanted in self.options.markets else self.main_market
+
+    def _write_all(self) -> None:
+        self._most_orders = max(self._most_orders, 2 * len(self.orders))
+        self._most_listings = max(self._most_listings, self.listings.count * len(self.options.markets))
+        for index in range(len(self.orders)):
+            self.order_bytes(index)
+        for market in self.options.markets:
+            for index in range(self.listings.count):
+                self.listing_bytes(index, market)
 
     # -- orders ------------------------------------------------------------------------------------------------
 
@@ -76,13 +88,13 @@ class Shop:
         found = self._order_bytes.get(index)
         if found is None:
             found = as_bytes(order_json(self.orders.get(index), self.listings))
-            _remember(self._order_bytes, index, found, _CACHED_ORDERS)
+            _remember(self._order_bytes, index, found, self._most_orders)
         return found
 
     def order_changed(self, order: Order, *, touch: bool = True) -> None:
         """Take note of a change to an order; `touch` moves its `date_modification`, as most changes do."""
         if touch:
-            order.modified = max(self.now(), order.modified + 1)
+            order.modified = max(self.now(), order.modified)
         self.orders.changed(order)
         self._order_bytes.pop(order.index, None)
 
@@ -102,7 +114,7 @@ class Shop:
         found = self._listing_bytes.get(key)
         if found is None:
             found = as_bytes(self.listings.as_json(self.listings.get(index), market))
-            _remember(self._listing_bytes, key, found, _CACHED_LISTINGS)
+            _remember(self._listing_bytes, key, found, self._most_listings)
         return found
 
     def listing_changed(self, listing: Listing) -> None:

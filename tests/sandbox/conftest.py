@@ -1,5 +1,6 @@
 """A sandbox in the test's own event loop, on a clock that the test moves, and a client that sends what it must."""
 
+import ssl
 from collections.abc import AsyncIterator
 
 import httpx
@@ -7,6 +8,8 @@ import pytest
 
 from bmconsole.sandbox import ManualClock, Options, RunningSandbox, running
 
+# Loopback needs no TLS, but httpx prepares it for every client, which takes longer than most of these tests.
+TLS = ssl.create_default_context()
 USER_AGENT = "BM-Example-Tests;tests@seller.example"
 
 
@@ -35,5 +38,5 @@ async def client(sandbox: RunningSandbox) -> AsyncIterator[httpx.AsyncClient]:
         "Accept": "application/json",
         "Accept-Language": "fr-fr",
     }
-    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers) as found:
+    async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, verify=TLS) as found:
         yield found
