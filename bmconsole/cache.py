@@ -3,9 +3,6 @@
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from bmconsole.backmarket import orders as orders_api
-from bmconsole.backmarket.wire import InvalidRecord
-from bmconsole.backmarket.wirejson import loads
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
@@ -103,6 +100,8 @@ class Cache:
                 value=str(order_id),
                 hint="Sync the orders, or look at it live.",
             )
+        from bmconsole.backmarket.wirejson import loads
+
         return self._parse_order(loads(raw.encode()))
 
     async def listings_page(self, query: Query, *, market: str | None = None) -> list[ListingRow]:
@@ -233,6 +232,10 @@ class Cache:
         return wanted
 
     def _parse_order(self, record: object) -> Order:
+        # The client and its wire models take as long to import as everything else, and a list needs neither
+        from bmconsole.backmarket import orders as orders_api
+        from bmconsole.backmarket.wire import InvalidRecord
+
         try:
             return orders_api.parse_order(record, self._platform_zone())
         except InvalidRecord as error:
