@@ -1,0 +1,129 @@
+"""The one registry of actions: name, key, help, footer hint. Bindings, footer, help and palette are all read from it.
+
+An action `orders.open` is the method `action_open` of the widget with `orders` among its `SCOPES`; its name is also the
+id under which a key may be changed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that the operator can do.
+
+    `keys` are Textual's key names, the first one is shown; `title` names it in help and palette, `hint` in the
+    footer (empty: not there). `priority` keys work even while text is typed.
+    """
+
+    name: str
+    title: str
+    keys: tuple[str, ...]
+    hint: str = ""
+    palette: bool = True
+    priority: bool = False
+
+    @property
+    def scope(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """The action's name within its widget."""
+        return self.name.partition(".")[2]
+
+
+SCOPES = {
+    "app": "Everywhere",
+    "orders": "Orders",
+    "listings": "Listings",
+    "rows": "Filter and sort",
+    "inspect": "Inspect",
+    "edit": "Edit",
+    "form": "Edit: the form",
+    "log": "Log",
+    "table": "Tables",
+    "filter": "While a filter is typed",
+    "dialog": "Dialogs",
+}
+"""The places where actions work, in the order of the help."""
+
+ACTIONS: tuple[Action, ...] = (
+    Action("app.show_orders", "Go to Orders", ("1",)),
+    Action("app.show_listings", "Go to Listings", ("2",)),
+    Action("app.show_inspect", "Go to Inspect", ("3",)),
+    Action("app.show_edit", "Go to Edit", ("4",)),
+    Action("app.show_log", "Go to Log", ("5",)),
+    Action("app.next_market", "Switch to the next market", ("m",), "market"),
+    Action("app.sync", "Sync what this tab shows, now", ("u",), "sync"),
+    Action("app.sync_all", "Sync orders and listings now", ("U",)),
+    Action("app.command_palette", "Find an action by name", ("ctrl+p",), palette=False, priority=True),
+    Action("app.theme", "Switch between dark and light", ("T",)),
+    Action("app.help", "Help", ("question_mark", "f1"), "help"),
+    Action("app.quit", "Quit", ("q",), "quit"),
+    Action("orders.open", "Inspect the order under the cursor", ("i",), "inspect"),
+    Action("listings.open", "Edit the listing under the cursor", ("e",), "edit"),
+    Action("rows.filter", "Filter the rows", ("slash",), "filter"),
+    Action("rows.clear", "Show all rows again", ("escape",)),
+    Action("rows.sort", "Sort by the next column", ("s",), "sort"),
+    Action("rows.reverse", "Turn the order of rows round", ("S",)),
+    Action("inspect.refresh", "Ask Back Market for the order again", ("r",), "refresh"),
+    Action("inspect.back", "Back to the orders", ("escape",), "back"),
+    Action("edit.edit", "Type into the form", ("e",), "edit"),
+    Action("edit.refresh", "Ask Back Market for the listing again", ("r",), "refresh"),
+    Action("edit.back", "Back to the listings", ("escape",), "back"),
+    Action("form.review", "Review the changes before they are sent", ("enter",), "review"),
+    Action("form.next", "Next field", ("down",), "field"),
+    Action("form.previous", "Previous field", ("up",)),
+    Action("form.next_market", "Next market", ("pagedown",), "market"),
+    Action("form.previous_market", "Previous market", ("pageup",)),
+    Action("form.leave", "Leave the form", ("escape",), "leave"),
+    Action("log.follow", "Follow new lines, or stop", ("f",), "follow"),
+    Action("log.level", "Show the next level and above only", ("l",), "level"),
+    Action("log.open", "Go to the order or listing of the line", ("o",), "open"),
+    Action("table.choose", "Open the row", ("enter",), palette=False),
+    Action("table.down", "Next row", ("down", "j"), palette=False),
+    Action("table.up", "Previous row", ("up", "k"), palette=False),
+    Action("table.page_down", "A screenful down", ("pagedown", "space"), palette=False),
+    Action("table.page_up", "A screenful up", ("pageup", "b"), palette=False),
+    Action("table.top", "First row", ("g", "home"), palette=False),
+    Action("table.end", "Last row", ("G", "end"), palette=False),
+    Action("filter.apply", "Apply the filter", ("enter",), "apply", palette=False),
+    Action("filter.leave", "Leave it as it was", ("escape",), "cancel", palette=False),
+    Action("dialog.confirm", "Confirm", ("y", "enter"), "confirm", palette=False),
+    Action("dialog.cancel", "Cancel", ("escape", "n"), "cancel", palette=False),
+)
+
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "down": "↓",
+    "up": "↑",
+    "ctrl+p": "^p",
+}
+
+
+def actions_of(scope: str) -> list[Action]:
+    """Return the actions of one scope, in the registry's order."""
+    return [action for action in ACTIONS if action.scope == scope]
+
+
+def bindings(*scopes: str) -> list[BindingType]:
+    """Return the default bindings of some scopes, as a widget class takes them."""
+    return [
+        Binding(
+            ",".join(action.keys), action.method, action.title, show=False, priority=action.priority, id=action.name
+        )
+        for scope in scopes
+        for action in actions_of(scope)
+    ]
+
+
+def key_names(keys: Iterable[str]) -> list[str]:
+    """Return keys as people call them: `?`, `esc`, `pgdn`."""
+    return [_NAMES.get(key, key) for key in keys]

@@ -1,0 +1,1 @@
+"""One screenful each: orders, listings, one order, one listing, the log."""

@@ -1,0 +1,203 @@
+"""One order as Back Market answers it now, beside what the cache holds."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.events import Resize
+
+from bmconsole.console import facts, look
+from bmconsole.console.actions import bindings
+from bmconsole.console.facts import Fact, Section
+from bmconsole.console.look import DIFFERS_GLYPH, NOTHING, Cell, Tone
+from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.sheet import Sheet
+from bmconsole.domain.orders import OPEN, Order
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import OrderInspection
+from bmconsole.errors import BmError, NotFound
+
+
+class InspectTab(Tab):
+    """Cached at once, live as soon as it comes; what differs is marked."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ("inspect",)
+    BINDINGS = bindings("inspect")
+    TITLE = "Inspect"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.order_id: int | None = None
+        self.inspection: OrderInspection | None = None
+        self.error: BmError | None = None
+        self._cached: Order | None = None
+        self._loading = False
+
+    def compose(self) -> ComposeResult:
+        yield Sheet(id="inspect-head")
+        with VerticalScroll(id="inspect-scroll"):
+            yield Sheet(id="inspect-body")
+
+    def enter(self) -> None:
+        self.query_one(VerticalScroll).focus()
+        self._show()
+
+    def open(self, order_id: int) -> None:
+        """Show another order: the cached one first."""
+        self.order_id, self.inspection, self._cached, self.error = order_id, None, None, None
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._inspect()
+
+    def action_refresh(self) -> None:
+        if self.order_id is not None:
+            self._inspect()
+
+    async def action_back(self) -> None:
+        await self.app.run_action("show_orders")
+
+    @work(exclusive=True, group="inspect")
+    async def _inspect(self) -> None:
+        if self.order_id is None:
+            return
+        self._loading, self.error = True, None
+        try:
+            if self._cached is None:
+                self._cached = await self._from_cache(self.order_id)
+            self._show()
+            self.inspection = await self.workspace.inspect_order(self.order_id)
+        except BmError as error:
+            self.error = error
+        finally:
+            self._loading = False
+        self._show()
+
+    async def _from_cache(self, order_id: int) -> Order | None:
+        try:
+            return await self.workspace.order(order_id)
+        except NotFound:
+            return None
+
+    @on(Resize)
+    def _fit(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        head, body = self.query_one("#inspect-head", Sheet), self.query_one("#inspect-body", Sheet)
+        if self.order_id is None:
+            head.show((("No order chosen", Tone.STRONG),))
+            body.show((("Enter on an order in Orders shows it here, cached beside live.", Tone.DIM),))
+            return
+        order = self.inspection.live if self.inspection else self._cached
+        head.show(self._title(order), self._state())
+        if order is None:
+            body.show()
+        else:
+            body.draw(lambda: Group(*self._parts(body)))
+
+    def _title(self, order: Order | None) -> Cell:
+        gap: Cell = (("   ", Tone.DIM),)
+        title: Cell = ((f"Order {self.order_id}", Tone.STRONG),)
+        if order is None:
+            return title
+        now = self.workspace.now()
+        title += gap + look.status(order.status)
+        if order.due is not None and order.status in OPEN:
+            title += gap + look.due(order.due, order.late(now), True, now)
+        return title + gap + look.money(order.price, Tone.STRONG)
+
+    def _state(self) -> Cell:
+        if self.error is not None:
+            return ((f"× {self.error.line()}", Tone.BAD), ("   r tries again", Tone.DIM))
+        if self._loading or self.inspection is None:
+            return (("asking Back Market…", Tone.DIM),)
+        asked = look.moment(self.inspection.fetched_at, self.workspace.zone, seconds=True)
+        number = len(self.inspection.differing)
+        if self.inspection.cached is None:
+            verdict: Cell = (("was not cached", Tone.WARN),)
+        elif number:
+            verdict = ((f"{DIFFERS_GLYPH} {number} field{'s' * (number != 1)} changed since cached", Tone.WARN),)
+        else:
+            verdict = (("✓ ", Tone.GOOD), ("same as cached", Tone.PLAIN))
+        return (*verdict, (f"   live at {asked}", Tone.DIM))
+
+    def _parts(self, sheet: Sheet) -> list[Text | Table]:
+        inspection = self.inspection
+        cached = inspection.cached if inspection else self._cached
+        live = inspection.live if inspection else None
+        differing = frozenset(inspection.differing) if inspection else frozenset()
+        found = facts.sections(cached, live, self.workspace.zone)
+        table = self._grid()
+        table.add_row("", "", sheet.styled((("CACHED", Tone.DIM),)), sheet.styled((("LIVE", Tone.DIM),)))
+        for position, section in enumerate(found):
+            self._section(table, sheet, section, differing, first=position == 0)
+        parts: list[Text | Table] = [table]
+        shown = {fact.path for section in found for fact in section.facts} | {section.path for section in found}
+        if rest := sorted(differing - shown):
+            parts += [
+                Text(),
+                sheet.styled(((f"{DIFFERS_GLYPH}  also changed: ", Tone.WARN),), look.text(", ".join(rest))),
+            ]
+        if inspection is not None and inspection.unknown:
+            parts += [Text(), self._unknown(sheet, inspection)]
+        return parts
+
+    def _section(
+        self, table: Table, sheet: Sheet, section: Section, differing: Sequence[str] | frozenset[str], *, first: bool
+    ) -> None:
+        if not first:
+            table.add_row()
+        mark = DIFFERS_GLYPH if section.path in differing else " "
+        table.add_row(
+            sheet.styled(((mark, Tone.WARN),)),
+            sheet.styled(((section.title, Tone.STRONG),)),
+            sheet.styled(((section.note, Tone.WARN),)),
+        )
+        for fact in section.facts:
+            self._fact(table, sheet, fact, differs=fact.path in differing)
+
+    def _fact(self, table: Table, sheet: Sheet, fact: Fact, *, differs: bool) -> None:
+        cached, live = fact.cached, fact.live
+        if self.inspection is not None:
+            cached = tuple((part, Tone.DIM) for part, _ in cached)
+        elif self._loading:
+            live = (("…", Tone.DIM),)
+        else:
+            live = NOTHING
+        if differs:
+            live = tuple((part, Tone.WARN) for part, _ in live)
+        mark = DIFFERS_GLYPH if differs else " "
+        table.add_row(
+            sheet.styled(((mark, Tone.WARN),)),
+            sheet.styled(((fact.label, Tone.DIM),)),
+            sheet.styled(cached),
+            sheet.styled(live),
+        )
+
+    def _grid(self) -> Table:
+        width = max(40, self.size.width - 8)
+        label = 20 if width >= 100 else 16
+        value = min(56, (width - label - 7) // 2)
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        for size in (1, label, value, value):
+            table.add_column(width=size, overflow="fold")
+        return table
+
+    def _unknown(self, sheet: Sheet, inspection: OrderInspection) -> Table:
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        table.add_column(width=1)
+        table.add_column(width=20, overflow="fold")
+        table.add_column(overflow="fold")
+        table.add_row("", sheet.styled((("Unknown fields", Tone.STRONG),)))
+        for name, value in inspection.unknown.items():
+            shown = look.text(clean(value, limit=300))
+            table.add_row(
+                sheet.styled((("?", Tone.DIM),)), sheet.styled(look.text(name, Tone.DIM)), sheet.styled(shown)
+            )
+        return table

@@ -1,0 +1,151 @@
+"""What the workers did: the log, live."""
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+
+from bmconsole.console import look
+from bmconsole.console.actions import bindings
+from bmconsole.console.look import LEVEL_LOOK, Cell, Tone
+from bmconsole.console.tabs.listings import ListingsTab
+from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.columns import Column
+from bmconsole.console.widgets.sheet import Sheet
+from bmconsole.console.widgets.table import ListSource, VirtualTable
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import Event
+from bmconsole.errors import BmError
+
+KEPT = 2_000
+"""Lines in memory; the history file keeps the rest."""
+PAGE = 500
+LEVELS = ("debug", "info", "warning", "error")
+
+
+class LogTab(Tab):
+    """Lines as they come, followed until the operator looks elsewhere."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ("log",)
+    BINDINGS = bindings("log")
+    TITLE = "Log"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.following = True
+        self.level = "info"
+        self._events: list[Event] = []
+        self._source: ListSource[Event] = ListSource(key="id")
+
+    def compose(self) -> ComposeResult:
+        yield Sheet(id="log-head")
+        yield VirtualTable(self._source, self._columns(), id="log-table")
+
+    def on_mount(self) -> None:
+        self._table.note = "Nothing happened yet."
+        self._tell()
+
+    @property
+    def _table(self) -> VirtualTable[Event]:
+        return self.query_one(VirtualTable)
+
+    def enter(self) -> None:
+        self._table.focus()
+        self.renew()
+
+    def renew(self) -> None:
+        if self.ready:
+            self._read()
+
+    def action_follow(self) -> None:
+        self.following = not self.following
+        self._tell()
+        if self.following:
+            self._table.action_end()
+
+    def action_level(self) -> None:
+        self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
+        self._events = []
+        self._tell()
+        self.renew()
+
+    def action_open(self) -> None:
+        self._table.action_choose()
+
+    @work(exclusive=True, group="log")
+    async def _read(self) -> None:
+        """Fetch what came since the last line."""
+        try:
+            while True:
+                last = self._events[-1].id if self._events else 0
+                level = None if self.level == "debug" else self.level
+                fresh = await self.workspace.events(after=last, limit=PAGE, level=level)
+                self._events = (self._events + fresh)[-KEPT:]
+                if len(fresh) < PAGE or last == 0:
+                    break
+        except BmError as error:
+            self.complain(error, title="The log cannot be read")
+            return
+        self._source.rows = self._events
+        self._table.renew()
+
+    @on(VirtualTable.Counted)
+    def _follow(self, event: VirtualTable.Counted) -> None:
+        event.stop()
+        self._tell()
+        if self.following:
+            self._table.action_end()
+
+    @on(VirtualTable.Moved)
+    def _look_elsewhere(self, event: VirtualTable.Moved) -> None:
+        event.stop()
+        table = self._table
+        if self.following and table.has_focus and table.cursor_index < table.row_count - 1:
+            self.following = False
+            self._tell()
+
+    @on(VirtualTable.Chosen)
+    def _open(self, event: VirtualTable.Chosen) -> None:
+        event.stop()
+        row = self._table.cursor_row
+        kind, _, key = (row.ref if row is not None and row.ref else "").partition(":")
+        if kind == "order" and key.isdecimal():
+            self.post_message(OrdersTab.Opened(int(key)))
+        elif kind == "listing" and key:
+            self.post_message(ListingsTab.Opened(key))
+        else:
+            self.notify("This line speaks of no order or listing.", timeout=3, markup=False)
+
+    def _tell(self) -> None:
+        sheet = self.query_one("#log-head", Sheet)
+        glyph, tone = LEVEL_LOOK[self.level]
+        above = "" if self.level == "error" else " and above"
+        follow: Cell = (("● following", Tone.GOOD),) if self.following else (("○ not following, f follows", Tone.WARN),)
+        sheet.show(
+            (
+                *((f"{glyph} ", tone), (f"{self.level}{above}", Tone.PLAIN), ("   ", Tone.DIM)),
+                *follow,
+                (f"   {look.count(len(self._events))} lines", Tone.DIM),
+            )
+        )
+
+    def _columns(self) -> tuple[Column[Event], ...]:
+        return (
+            Column("at", "Time", 15, self._at),
+            Column("level", "Level", 9, self._level),
+            Column("source", "Source", 10, lambda event: look.text(event.source, Tone.DIM), rank=1),
+            Column("message", "Message", 30, self._message, grow=1),
+            Column("ref", "About", 16, lambda event: look.text(event.ref, Tone.DIM), rank=2, grow=1, most=44),
+        )
+
+    def _at(self, event: Event) -> Cell:
+        return look.text(look.moment(event.at, self.workspace.zone, seconds=True), Tone.DIM)
+
+    def _level(self, event: Event) -> Cell:
+        glyph, tone = LEVEL_LOOK.get(event.level, ("?", Tone.BAD))
+        return ((f"{glyph} ", tone), (clean(event.level), Tone.DIM if tone in (Tone.DIM, Tone.KEY) else tone))
+
+    def _message(self, event: Event) -> Cell:
+        tone = {"error": Tone.BAD, "debug": Tone.DIM}.get(event.level, Tone.PLAIN)
+        return look.text(event.message, tone)

@@ -1,0 +1,80 @@
+"""The orders: what to accept, what to ship, what is late."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.message import Message
+
+from bmconsole.console import look
+from bmconsole.console.actions import bindings
+from bmconsole.console.look import Cell, Tone
+from bmconsole.console.tabs.rows import RowsTab
+from bmconsole.console.widgets.columns import Column
+from bmconsole.console.widgets.table import VirtualTable
+from bmconsole.domain.orders import OPEN
+from bmconsole.domain.views import OrderRow, Query
+
+
+class OrdersTab(RowsTab[OrderRow]):
+    """Every cached order, newest first."""
+
+    SCOPES = ("orders", "rows")
+    BINDINGS = bindings("orders", "rows")
+    TITLE = "Orders"
+    PLACEHOLDER = "filter: status:to-accept   late   market:fr   price>300   any text"
+    NOUN = "orders"
+    SORT: ClassVar[str] = "-created"
+
+    @dataclass
+    class Opened(Message):
+        """An order is to be looked at."""
+
+        order_id: int
+
+    def build_columns(self) -> Sequence[Column[OrderRow]]:
+        return (
+            Column("mark", "", 1, self._mark),
+            Column("order", "Order", 9, lambda row: look.text(row.order_id, Tone.STRONG), right=True),
+            Column("status", "Status", 11, lambda row: look.status(row.status), sort="status"),
+            Column("due", "Due", 11, self._due, sort="due"),
+            Column("price", "Price", 12, lambda row: look.money(row.price), right=True, sort="price"),
+            Column("market", "Market", 8, lambda row: look.text(row.country_code, Tone.DIM), rank=4, sort="market"),
+            Column("items", "Items", 20, self._items, grow=4, most=60),
+            Column("buyer", "Buyer", 18, lambda row: look.text(row.buyer), grow=1, most=28, rank=2, sort="buyer"),
+            Column("city", "City", 12, lambda row: look.text(row.city, Tone.DIM), grow=1, most=22, rank=6),
+            Column("tracking", "Tracking", 15, lambda row: look.text(row.tracking, Tone.DIM), rank=7, sort="tracking"),
+            Column("created", "Created", 12, lambda row: self._time(row, created=True), rank=3, sort="created"),
+            Column("modified", "Changed", 12, lambda row: self._time(row, created=False), rank=8, sort="modified"),
+        )
+
+    async def read_count(self, where: str) -> int:
+        return await self.workspace.orders_count(where)
+
+    async def read_page(self, query: Query) -> Sequence[OrderRow]:
+        return await self.workspace.orders_page(query)
+
+    def key(self, row: OrderRow) -> str:
+        return str(row.order_id)
+
+    def action_open(self) -> None:
+        self.table.action_choose()
+
+    @on(VirtualTable.Chosen)
+    def _open(self, event: VirtualTable.Chosen) -> None:
+        event.stop()
+        self.post_message(self.Opened(int(event.key)))
+
+    def _mark(self, row: OrderRow) -> Cell:
+        return ((look.PENDING_GLYPH, Tone.WARN),) if row.pending else ((" ", Tone.PLAIN),)
+
+    def _due(self, row: OrderRow) -> Cell:
+        return look.due(row.due, row.late, row.status in OPEN, self.workspace.now())
+
+    def _items(self, row: OrderRow) -> Cell:
+        number: Cell = ((f"{row.n_lines} × ", Tone.DIM),) if row.n_lines > 1 else ()
+        return (*number, *look.text(row.skus))
+
+    def _time(self, row: OrderRow, *, created: bool) -> Cell:
+        return look.text(look.moment(row.created if created else row.modified, self.workspace.zone), Tone.DIM)

@@ -1,0 +1,50 @@
+"""What every tab has: a name, the actions that work in it, a workspace, and a way to look again."""
+
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.reactive import var
+
+from bmconsole.console.seam import WorkspaceLike
+from bmconsole.errors import BmError
+
+
+class Tab(Vertical):
+    """One screenful. The app gives it the workspace once that is open, and says when data has changed."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    TITLE: ClassVar[str] = ""
+    STREAM: ClassVar[str] = "orders"
+    """What "sync now" means here."""
+
+    market = var("")
+    """The chosen market."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._workspace: WorkspaceLike | None = None
+
+    @property
+    def workspace(self) -> WorkspaceLike:
+        """The workspace; no action runs before it is there."""
+        if self._workspace is None:
+            raise RuntimeError("the workspace is not open yet")
+        return self._workspace
+
+    @property
+    def ready(self) -> bool:
+        return self._workspace is not None
+
+    def attach(self, workspace: WorkspaceLike) -> None:
+        """Take the workspace and show what it has."""
+        self._workspace = workspace
+
+    def renew(self) -> None:
+        """Read again what is on screen: something changed."""
+
+    def enter(self) -> None:
+        """Take the focus: the tab was switched to."""
+
+    def complain(self, error: BmError, *, title: str = "") -> None:
+        """Show an error that belongs to no particular place."""
+        self.notify(error.line(), title=title, severity="error", timeout=8, markup=False)

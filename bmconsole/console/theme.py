@@ -1,0 +1,77 @@
+"""The console's own themes: quiet greys, one accent, colour only where something wants attention."""
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="bmconsole",
+    primary="#7aa2c8",
+    secondary="#8f9db3",
+    accent="#e0b26a",
+    warning="#e0b26a",
+    error="#e2777a",
+    success="#86b991",
+    foreground="#cdd3de",
+    background="#12151b",
+    surface="#161a21",
+    panel="#1d222b",
+    dark=True,
+    variables={
+        "tone-dim": "#76808f",
+        "row-odd": "#161a21",
+        "row-cursor": "#263243",
+        "row-cursor-blurred": "#1d232d",
+        "badge-text": "#12151b",
+        "block-cursor-text-style": "none",
+        "border": "#39424f",
+        "border-blurred": "#2a313c",
+        "scrollbar": "#2f3743",
+        "scrollbar-hover": "#414c5c",
+        "scrollbar-active": "#55637a",
+        "scrollbar-background": "#12151b",
+        "scrollbar-background-hover": "#12151b",
+        "scrollbar-background-active": "#12151b",
+        "scrollbar-corner-color": "#12151b",
+        "input-selection-background": "#7aa2c8 35%",
+    },
+)
+LIGHT = Theme(
+    name="bmconsole-light",
+    primary="#2f6597",
+    secondary="#5d6b80",
+    accent="#96610a",
+    warning="#96610a",
+    error="#b3343c",
+    success="#2f7443",
+    foreground="#262c36",
+    background="#f7f7f4",
+    surface="#f1f1ed",
+    panel="#e5e6e2",
+    dark=False,
+    variables={
+        "tone-dim": "#6d7582",
+        "row-odd": "#f0f0ec",
+        "row-cursor": "#d3dfea",
+        "row-cursor-blurred": "#e6e9ea",
+        "badge-text": "#fbfbf9",
+        "block-cursor-text-style": "none",
+        "border": "#b9bdc4",
+        "border-blurred": "#d3d5d6",
+        "scrollbar": "#c9ccd0",
+        "scrollbar-hover": "#b3b8be",
+        "scrollbar-active": "#98a0aa",
+        "scrollbar-background": "#f7f7f4",
+        "scrollbar-background-hover": "#f7f7f4",
+        "scrollbar-background-active": "#f7f7f4",
+        "scrollbar-corner-color": "#f7f7f4",
+        "input-selection-background": "#2f6597 25%",
+    },
+)
+
+DEFAULTS = {
+    "tone-dim": "#808a98",
+    "row-odd": "$surface",
+    "row-cursor": "$panel",
+    "row-cursor-blurred": "$surface",
+    "badge-text": "$background",
+}
+"""The console's own variables under themes that do not define them."""

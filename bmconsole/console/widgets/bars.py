@@ -1,0 +1,102 @@
+"""The bars around the tabs: their names above, the state of the machine and the keys below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.reactive import reactive
+
+from bmconsole.console.look import ENVIRONMENT_BADGE, Tone
+from bmconsole.console.widgets.toned import LineBar
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import WorkspaceStatus
+
+Piece = tuple[str, Tone, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TabTitle:
+    """A tab as the bar shows it."""
+
+    key: str
+    title: str
+    action: str
+    badge: str = ""
+
+
+def spread(left: Sequence[Piece], right: Sequence[Piece], width: int) -> list[Piece]:
+    """Return `left`, then `right` moved to the edge of a line of `width` cells; `left` gives way."""
+    room = width - sum(cell_len(piece[0]) for piece in right)
+    kept: list[Piece] = []
+    for piece in left:
+        if cell_len(piece[0]) > room:
+            break
+        kept.append(piece)
+        room -= cell_len(piece[0])
+    return [*kept, (" " * max(0, room), Tone.PLAIN, ""), *right]
+
+
+class TopBar(LineBar):
+    """The tabs with what waits in them; on the right whose shop this is."""
+
+    tabs: reactive[tuple[TabTitle, ...]] = reactive(())
+    current = reactive("")
+    status: reactive[WorkspaceStatus | None] = reactive(None)
+    market = reactive("")
+
+    def line(self, width: int) -> list[Piece]:
+        """Return the pieces of the bar; a narrow one leaves out the name and the badges first."""
+        roomy = width >= 110
+        left: list[Piece] = [(" bmconsole ", Tone.STRONG, ""), ("  ", Tone.DIM, "")] if roomy else [(" ", Tone.DIM, "")]
+        for tab in self.tabs:
+            here = tab.title == self.current
+            left += [
+                (f"{tab.key} ", Tone.KEY if here else Tone.DIM, tab.action),
+                (tab.title, Tone.STRONG if here else Tone.DIM, tab.action),
+            ]
+            if tab.badge and roomy:
+                left.append((f" {tab.badge}", Tone.DIM, tab.action))
+            left.append(("   " if roomy else "  ", Tone.DIM, ""))
+        return spread(left, self._whose(roomy), width)
+
+    def _whose(self, roomy: bool) -> list[Piece]:
+        status = self.status
+        if status is None:
+            return [("opening… ", Tone.DIM, "")]
+        badge = ENVIRONMENT_BADGE.get(status.environment, Tone.BADGE_WARN)
+        pieces: list[Piece] = [(f" {clean(status.environment).upper()} ", badge, "")]
+        if roomy:
+            pieces.append((f" {clean(status.profile, limit=20)}", Tone.PLAIN, ""))
+        pieces.append((f" {self.market}", Tone.STRONG, "app.perform('app.next_market')"))
+        if roomy or status.access == "viewer":
+            word = "read-only" if status.access == "viewer" else status.access
+            pieces.append((f" {word}", Tone.WARN if status.access == "viewer" else Tone.DIM, ""))
+        return [*pieces, (" ", Tone.DIM, "")]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A key in the footer."""
+
+    key: str
+    text: str
+    action: str
+
+
+class KeyHints(LineBar):
+    """What the keys do here; each hint can be clicked."""
+
+    hints: reactive[tuple[Hint, ...]] = reactive(())
+
+    def line(self, width: int) -> list[Piece]:
+        """Return the hints that fit, the first ones first."""
+        pieces: list[Piece] = []
+        used = 1
+        for hint in self.hints:
+            length = cell_len(hint.key) + cell_len(hint.text) + 1
+            if used + length > width:
+                break
+            pieces += [(" " if not pieces else "   ", Tone.DIM, ""), (hint.key, Tone.KEY, hint.action)]
+            pieces.append((f" {hint.text}", Tone.DIM, hint.action))
+            used += length + 3
+        return pieces

@@ -1,0 +1,133 @@
+"""Dialogs: what would be written as old → new, and a plain question. Nothing is written without one."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar
+
+from rich.table import Table
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from bmconsole.console.actions import bindings
+from bmconsole.console.look import Tone, text
+from bmconsole.console.widgets.bars import Hint, KeyHints
+from bmconsole.console.widgets.toned import Toned
+from bmconsole.domain.intents import Change
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import WritePlan
+
+PRICES = ("price", "min_price", "max_price")
+
+
+def step(change: Change) -> str:
+    """Return how far a price moves as a percentage, empty for other fields and without an old price."""
+    if change.field not in PRICES or change.old is None or change.new is None:
+        return ""
+    try:
+        old, new = Decimal(str(change.old)), Decimal(str(change.new))
+    except InvalidOperation:
+        return ""
+    if not old:
+        return ""
+    percent = (new - old) * 100 / old
+    return f"{percent:+.1f} %".replace("-", "−")
+
+
+class Diff(Toned):
+    """Changes, one line a field, under the name of what they change."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        super().__init__()
+        self._changes = changes
+
+    def render(self) -> Table:
+        """Return the changes as a table."""
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        for justify in ("left", "right", "left", "left", "right"):
+            table.add_column(justify="right" if justify == "right" else "left", overflow="fold")
+        subject: tuple[str, str | None] | None = None
+        for change in self._changes:
+            if subject != (change.label, change.market):
+                if subject is not None:
+                    table.add_row()
+                subject = (change.label, change.market)
+            market = change.market or "all markets"
+            table.add_row(
+                self.styled(((f"{change.field.replace('_', ' ')} ", Tone.PLAIN), (market, Tone.DIM))),
+                self.styled(text(change.old, Tone.DIM)),
+                self.styled((("→", Tone.DIM),)),
+                self.styled(text(change.new, Tone.STRONG)),
+                self.styled(((step(change), Tone.WARN),)),
+            )
+            if change.note:
+                table.add_row(self.styled(((clean(change.note), Tone.WARN),)))
+        return table
+
+
+class Dialog(ModalScreen[bool]):
+    """A box that is answered by confirm (True) or cancel (False)."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)
+    BINDINGS = bindings("dialog")
+
+    def action_confirm(self) -> None:
+        self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        self.dismiss(False)
+
+
+class Confirm(Dialog):
+    """A question with yes and no."""
+
+    def __init__(self, title: str, body: str, *, yes: str, no: str = "cancel") -> None:
+        super().__init__()
+        self._title, self._body, self._yes, self._no = title, body, yes, no
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = self._title
+            yield Static(self._body, markup=False, classes="body")
+            yield dialog_hints(self._yes, self._no)
+
+
+class DiffDialog(Dialog):
+    """What would be written; where the plan asks for it, its number of changes must be typed as well."""
+
+    def __init__(self, title: str, subject: str, plan: WritePlan) -> None:
+        super().__init__()
+        self._title, self._subject, self._plan = title, subject, plan
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = self._title
+            yield Static(self._subject, markup=False, classes="subject")
+            with VerticalScroll(classes="body", can_focus=False):
+                yield Diff(self._plan.changes)
+            for note in self._plan.notes:
+                yield Static(f"▲ {clean(note)}", markup=False, classes="note")
+            if self._plan.confirm:
+                why = f"{clean(self._plan.why_confirm)} Type {self._plan.confirm} to confirm."
+                yield Static(f"▲ {why.strip()}", markup=False, classes="note")
+                yield Input(compact=True, placeholder=str(self._plan.confirm))
+            yield dialog_hints("write it", "cancel")
+
+    def action_confirm(self) -> None:
+        """Confirm, unless a number has to be typed first."""
+        if not self._plan.confirm or self.query_one(Input).value.strip() == str(self._plan.confirm):
+            self.dismiss(True)
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_confirm()
+
+
+def dialog_hints(yes: str, no: str) -> KeyHints:
+    """Return the last line of a dialog: how to answer it by key or click."""
+    bar = KeyHints()
+    bar.set_reactive(KeyHints.hints, (Hint("y/enter", yes, "screen.confirm"), Hint("n/esc", no, "screen.cancel")))
+    return bar

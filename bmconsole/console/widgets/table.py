@@ -1,0 +1,425 @@
+"""A table of any number of rows that holds only those around the viewport and knows them by their key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import on
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from bmconsole.console.actions import bindings
+from bmconsole.console.look import Tone, fit
+from bmconsole.console.widgets.columns import Column, Placed, Row, layout
+from bmconsole.console.widgets.toned import Toned
+from bmconsole.errors import BmError
+
+MARGIN = 120
+"""Rows held on either side of the viewport."""
+HEADER = 1
+
+
+class Source(Protocol[Row]):
+    """Where rows come from: any page of them in their order, and how many there are."""
+
+    async def count(self) -> int: ...
+    async def page(self, offset: int, limit: int) -> Sequence[Row]: ...
+    def key(self, row: Row) -> str: ...
+
+
+class ListSource(Generic[Row]):
+    """A source over rows that are in memory anyway."""
+
+    def __init__(self, rows: Sequence[Row] = (), key: str = "id") -> None:
+        self.rows = rows
+        self._key = key
+
+    async def count(self) -> int:
+        return len(self.rows)
+
+    async def page(self, offset: int, limit: int) -> Sequence[Row]:
+        return self.rows[offset : offset + limit]
+
+    def key(self, row: Row) -> str:
+        return str(getattr(row, self._key))
+
+
+class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bindings=False):
+    """Rows by the line API; the cursor and the scroll position belong to a key, not to a number.
+
+    The owner gives `source` and `columns`, calls `load()` for another query and `renew()` when data may have changed.
+    """
+
+    SCOPES: ClassVar[tuple[str, ...]] = ("table",)
+    BINDINGS = bindings("table")
+    COMPONENT_CLASSES: ClassVar[set[str]] = Toned.COMPONENT_CLASSES | {
+        "table--header",
+        "table--even",
+        "table--odd",
+        "table--cursor",
+        "table--cursor-blurred",
+        "table--edge",
+    }
+
+    row_count = reactive(0, repaint=False)
+    cursor_index = reactive(0, repaint=False)
+    sort = reactive("")
+    """The field that rows are sorted by, `-` in front for descending; only shown, the source does the work."""
+    note = reactive("")
+    """What an empty table says."""
+
+    @dataclass
+    class Chosen(Message):
+        """A row was opened by Enter or a double click."""
+
+        table: Widget
+        key: str
+
+        @property
+        def control(self) -> Widget:
+            return self.table
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        table: Widget
+        key: str | None
+
+        @property
+        def control(self) -> Widget:
+            return self.table
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, VirtualTable.Moved) and message.table is self.table
+
+    @dataclass
+    class SortAsked(Message):
+        """A column's title was clicked."""
+
+        table: Widget
+        field: str
+
+    @dataclass
+    class Failed(Message):
+        """Rows could not be read."""
+
+        table: Widget
+        error: BmError
+
+    @dataclass
+    class Counted(Message):
+        """There are this many rows now."""
+
+        table: Widget
+        rows: int
+
+    def __init__(self, source: Source[Row], columns: Sequence[Column[Row]], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.source = source
+        self._columns = tuple(columns)
+        self._placed: list[Placed[Row]] = []
+        self._rows: Sequence[Row] = ()
+        self._start = 0
+        self._cursor_key: str | None = None
+        self._touched = False
+        self._epoch = 0
+        self._recount = False
+        self._reading = False
+        self._styles: dict[str, Style] = {}
+
+    # What the owner may ask.
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row under the cursor, None while that row is not here yet."""
+        return self._cursor_key
+
+    @property
+    def cursor_row(self) -> Row | None:
+        """The row under the cursor, None while it is not here yet."""
+        return self.row_at(self.cursor_index)
+
+    @property
+    def columns(self) -> tuple[Column[Row], ...]:
+        return self._columns
+
+    @columns.setter
+    def columns(self, columns: Sequence[Column[Row]]) -> None:
+        self._columns = tuple(columns)
+        self._placed = layout(self._columns, self.size.width)
+        self.refresh()
+
+    @property
+    def held(self) -> int:
+        """How many rows are in memory."""
+        return len(self._rows)
+
+    def row_at(self, index: int) -> Row | None:
+        """Return the row at `index` of the whole table, None while it is not here."""
+        position = index - self._start
+        return self._rows[position] if 0 <= position < len(self._rows) else None
+
+    def load(self) -> None:
+        """Read another query; the cursor goes to its first row, and stays at the top until it is moved."""
+        self._epoch += 1
+        self._touched, self._cursor_key = False, None
+        self._place_cursor(0)
+        self.scroll_to(0, 0, animate=False, force=True)
+        self.renew()
+
+    def renew(self) -> None:
+        """Read the rows on screen again; cursor and scroll stay with their keys."""
+        self._recount = True
+        self._read_soon()
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor on the row at `index`, and that row on screen."""
+        self._touched = True
+        self._place_cursor(max(0, min(index, self.row_count - 1)))
+        self._show_cursor()
+
+    # Keys.
+
+    def action_choose(self) -> None:
+        if self._cursor_key is not None:
+            self.post_message(self.Chosen(self, self._cursor_key))
+
+    def action_down(self) -> None:
+        self.move_to(self.cursor_index + 1)
+
+    def action_up(self) -> None:
+        self.move_to(self.cursor_index - 1)
+
+    def action_page_down(self) -> None:
+        self._page(self._visible)
+
+    def action_page_up(self) -> None:
+        self._page(-self._visible)
+
+    def action_top(self) -> None:
+        self.move_to(0)
+
+    def action_end(self) -> None:
+        self.move_to(self.row_count - 1)
+
+    def _page(self, rows: int) -> None:
+        target = self.scroll_offset.y + rows
+        self.scroll_to(y=target, animate=False, force=True)
+        self.move_to(self.cursor_index + rows)
+
+    # Mouse.
+
+    @on(Click)
+    def _point(self, event: Click) -> None:
+        if event.y < HEADER:
+            for placed in self._placed:
+                if placed.column.sort and placed.x <= event.x < placed.x + placed.width:
+                    self.post_message(self.SortAsked(self, placed.column.sort))
+            return
+        index = self.scroll_offset.y + event.y - HEADER
+        if index < self.row_count:
+            self.move_to(index)
+            if event.chain == 2:
+                self.action_choose()
+
+    def _on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self._wheel(3)
+
+    def _on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self._wheel(-3)
+
+    def _wheel(self, rows: int) -> None:
+        self._touched = True
+        self.scroll_to(y=self.scroll_offset.y + rows, animate=False, force=True)
+
+    # Reading: one reader at a time, that looks again when it was asked for more meanwhile.
+
+    def _read_soon(self) -> None:
+        if not self._reading and self.is_mounted:
+            self._reading = True
+            self.run_worker(self._read(), group="rows", exit_on_error=True)
+
+    async def _read(self) -> None:
+        try:
+            while self._recount or self._missing():
+                epoch, recount, self._recount = self._epoch, self._recount, False
+                try:
+                    count = await self.source.count() if recount else self.row_count
+                    start, limit = self._wanted(count)
+                    rows = await self.source.page(start, limit)
+                    if recount and self._lost(rows):
+                        rows = await self.source.page(max(0, start - 4 * MARGIN), limit + 8 * MARGIN)
+                        start = max(0, start - 4 * MARGIN)
+                except BmError as error:
+                    self.post_message(self.Failed(self, error))
+                    return
+                if epoch != self._epoch:
+                    continue
+                self._install(count, start, rows, recounted=recount)
+                if self._missing() and self._wanted(count)[0] == start:
+                    # The page was shorter than the count promised: the rows changed in between.
+                    if recount:
+                        return
+                    self._recount = True
+        finally:
+            self._reading = False
+
+    def _wanted(self, count: int) -> tuple[int, int]:
+        top = max(0, min(self.scroll_offset.y, count - self._visible))
+        start = max(0, top - MARGIN)
+        return start, self._visible + 2 * MARGIN
+
+    def _missing(self) -> bool:
+        top = self.scroll_offset.y
+        bottom = min(self.row_count, top + self._visible)
+        return top < bottom and not (self._start <= top and bottom <= self._start + len(self._rows))
+
+    def _lost(self, rows: Sequence[Row]) -> bool:
+        key = self._cursor_key
+        return self._touched and key is not None and all(self.source.key(row) != key for row in rows)
+
+    def _install(self, count: int, start: int, rows: Sequence[Row], *, recounted: bool) -> None:
+        old_rows, old_start = self._rows, self._start
+        # A key that is gone hands its place to the next row that is still there.
+        wanted = self._cursor_key
+        where = {self.source.key(row): start + position for position, row in enumerate(rows)}
+        if self._touched and wanted is not None and wanted not in where:
+            wanted = self._survivor(old_rows, where, self.cursor_index - old_start)
+        shift = 0
+        index = min(self.cursor_index, max(0, count - 1))
+        if self._touched and wanted is not None and wanted in where:
+            shift = where[wanted] - self.cursor_index
+            index = where[wanted]
+        if len(rows) > self._visible + 2 * MARGIN:
+            keep = max(0, min(index - start - MARGIN, len(rows) - self._visible - 2 * MARGIN))
+            start, rows = start + keep, rows[keep : keep + self._visible + 2 * MARGIN]
+        self._rows, self._start = rows, start
+        if recounted and count != self.row_count:
+            self.row_count = count
+            self._extend()
+        if shift:
+            self.scroll_to(y=self.scroll_offset.y + shift, animate=False, force=True)
+        self._cursor_key = None
+        self._place_cursor(index)
+        self.refresh()
+        if recounted:
+            self.post_message(self.Counted(self, count))
+
+    def _survivor(self, rows: Sequence[Row], where: dict[str, int], position: int) -> str | None:
+        keys = [self.source.key(row) for row in rows]
+        return next((key for key in keys[max(0, position) :] + keys[: max(0, position)][::-1] if key in where), None)
+
+    # Place and paint.
+
+    @property
+    def _visible(self) -> int:
+        return max(1, self.size.height - HEADER)
+
+    def _extend(self) -> None:
+        self.virtual_size = Size(self.size.width, self.row_count + HEADER)
+
+    def _place_cursor(self, index: int) -> None:
+        before, self.cursor_index = self.cursor_index, index
+        row = self.row_at(index)
+        key = None if row is None else self.source.key(row)
+        if key != self._cursor_key or before != index:
+            self._cursor_key = key
+            self._repaint_row(before)
+            self._repaint_row(index)
+            self.post_message(self.Moved(self, key))
+
+    def _show_cursor(self) -> None:
+        top = self.scroll_offset.y
+        if self.cursor_index < top:
+            self.scroll_to(y=self.cursor_index, animate=False, force=True)
+        elif self.cursor_index >= top + self._visible:
+            self.scroll_to(y=self.cursor_index - self._visible + 1, animate=False, force=True)
+
+    def _repaint_row(self, index: int) -> None:
+        y = index - self.scroll_offset.y + HEADER
+        if HEADER <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Keep the cursor on screen and rows at hand wherever the view goes."""
+        super().watch_scroll_y(old_value, new_value)
+        top = self.scroll_offset.y
+        inside = max(top, min(self.cursor_index, top + self._visible - 1, max(0, self.row_count - 1)))
+        if inside != self.cursor_index:
+            self._place_cursor(inside)
+        if self._missing():
+            self._read_soon()
+
+    def watch_sort(self) -> None:
+        self.refresh()
+
+    @on(Resize)
+    def _fit(self) -> None:
+        self._placed = layout(self._columns, self.size.width)
+        self._extend()
+        self._show_cursor()
+        if self._missing():
+            self._read_soon()
+
+    def notify_style_update(self) -> None:
+        """Forget colours with the theme that they came from."""
+        self._styles.clear()
+        super().notify_style_update()
+
+    def _base(self, name: str) -> Style:
+        if name not in self._styles:
+            self._styles[name] = self.get_component_rich_style(f"table--{name}")
+        return self._styles[name]
+
+    def render_line(self, y: int) -> Strip:
+        """Paint the header, or the row that is at `y`."""
+        width = self.size.width
+        if y < HEADER:
+            return self._header(width)
+        index = self.scroll_offset.y + y - HEADER
+        if index >= self.row_count:
+            if self.row_count == 0 and y == HEADER + 1 and self.note:
+                return Strip(self.segments(fit((("   " + self.note, Tone.DIM),), width), self.rich_style))
+            return Strip.blank(width, self.rich_style)
+        row = self.row_at(index)
+        cursor = index == self.cursor_index
+        kind = ("cursor" if self.has_focus else "cursor-blurred") if cursor else ("odd" if index % 2 else "even")
+        base = self._base(kind)
+        if row is None:
+            return Strip([Segment("   ·".ljust(width), base + self.tone(Tone.DIM))])
+        edge = Segment("▌", base + self._edge()) if cursor and self.has_focus else Segment(" ", base)
+        segments, x = [edge], 1
+        for placed in self._placed:
+            if placed.x > x:
+                segments.append(Segment(" " * (placed.x - x), base))
+            segments += self.segments(fit(placed.column.cell(row), placed.width, right=placed.column.right), base)
+            x = placed.x + placed.width
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _edge(self) -> Style:
+        return self.get_component_rich_style("table--edge", partial=True)
+
+    def _header(self, width: int) -> Strip:
+        base = self._base("header")
+        field, descending = self.sort.lstrip("-"), self.sort.startswith("-")
+        segments, x = [Segment(" ", base)], 1
+        for placed in self._placed:
+            column = placed.column
+            sorted_ = bool(column.sort) and column.sort == field
+            title = column.title.upper() + ((" ▼" if descending else " ▲") if sorted_ else "")
+            if placed.x > x:
+                segments.append(Segment(" " * (placed.x - x), base))
+            tone = Tone.KEY if sorted_ else Tone.DIM
+            segments += self.segments(fit(((title, tone),), placed.width, right=column.right), base)
+            x = placed.x + placed.width
+        return Strip(segments).adjust_cell_length(width, base)
