@@ -17,7 +17,7 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from bmconsole import settings_checks as checks
 from bmconsole.credentials import Token, find_token, missing_token
 from bmconsole.domain.text import clean
-from bmconsole.errors import SettingsError
+from bmconsole.errors import NotAllowed, SettingsError
 from bmconsole.paths import Paths, check_profile_name
 from bmconsole.settings_checks import ACCESS, LIMITS, MODES, SCHEDULE, check_base_url, host_of, is_loopback
 from bmconsole.settings_file import SettingsFile, Table, holds, nearest, nested, read_settings_file
@@ -41,7 +41,7 @@ SANDBOX_USER_AGENT = "BM-Bmconsole-Sandbox;operator@localhost"
 
 PREFIX = "BMCONSOLE_"
 
-TokenUse = Literal["required", "optional", "skip"]
+AuthUse = Literal["required", "optional", "skip"]
 """Whether a command needs the token, takes it if there is one, or asks nobody but the environment for it."""
 
 
@@ -85,25 +85,26 @@ class Profile(BaseModel):
 
 
 def load_profile(
-    name: str = "default",
+    name: str | None = None,
     *,
     overrides: Mapping[str, str] | None = None,
     paths: Paths | None = None,
-    token: TokenUse = "optional",  # noqa: S107  # how to look for one, not a token
+    auth: AuthUse = "optional",
 ) -> Profile:
     """Return the profile `name` from flags (`overrides`, dotted keys), environment and settings file.
 
     Args:
-        name: The `[profile.NAME]` table; `default` needs none when the environment says everything.
+        name: The `[profile.NAME]` table. None: the only one that the file has, else `default`, which needs no table
+            when the environment says everything.
         overrides: Flags, such as `{"access": "viewer"}`.
         paths: Where the settings file is; the system's folders by default.
-        token: `skip` asks nobody but the environment (commands that only read the cache), `optional` looks everywhere
+        auth: `skip` asks nobody but the environment (commands that only read the cache), `optional` looks everywhere
             and leaves `token` None where there is none, `required` refuses that.
 
     Raises:
         SettingsError: Something is missing, malformed or not allowed.
     """
-    return Settings.read(name, overrides=overrides, paths=paths).profile(token=token)
+    return Settings.read(name, overrides=overrides, paths=paths).profile(auth=auth)
 
 
 class _Repricing(BaseModel):
@@ -193,6 +194,8 @@ class Layers:
     def place(self, key: str) -> str:
         """Return the origin of a dotted key for a message: in a file with its line."""
         origin = self.origin(key)
+        if origin == "flag":
+            return "The command line"
         return self.file.where("profile", self.name, *key.split(".")) if origin == str(self.file.path) else origin
 
     def access(self) -> str:
@@ -248,15 +251,19 @@ class Settings:
     paths: Paths
 
     @classmethod
-    def read(cls, name: str, *, overrides: Mapping[str, str] | None = None, paths: Paths | None = None) -> "Settings":
+    def read(
+        cls, name: str | None, *, overrides: Mapping[str, str] | None = None, paths: Paths | None = None
+    ) -> "Settings":
         """Read the three layers; arguments as in `load_profile`.
 
         Raises:
             SettingsError: A value is malformed, a key is unknown, or the file has profiles but not this one.
         """
-        check_profile_name(name)
         paths = paths or Paths.default()
         file = read_settings_file(paths.config_file)
+        if name is None:
+            name = next(iter(file.profiles)) if len(file.profiles) == 1 else "default"
+        check_profile_name(name)
         if name != "default" and file.exists and name not in file.profiles:
             raise SettingsError(
                 f"{file.path} has no profile “{name}”.",
@@ -267,8 +274,8 @@ class Settings:
         layers = Layers(name, file, nested(overrides or {}))
         return cls(layers, layers.keys(), paths)
 
-    def profile(self, *, token: TokenUse = "optional") -> Profile:  # noqa: S107  # how to look for one, not a token
-        """Return the complete profile; `token` as in `load_profile`.
+    def profile(self, *, auth: AuthUse = "optional") -> Profile:
+        """Return the complete profile; `auth` as in `load_profile`.
 
         Raises:
             SettingsError: Something that is needed is missing, or the host or the token cannot be used.
@@ -282,8 +289,8 @@ class Settings:
             raise self._missing(
                 "user_agent", "Write BM-Company-Integration;mail: Back Market refuses requests without it."
             )
-        found = self.token(only_environment=token == "skip")  # noqa: S105  # how to look for one
-        if found is None and token == "required":  # noqa: S105  # how to look for one
+        found = self.token(only_environment=auth == "skip")
+        if found is None and auth == "required":
             raise missing_token(self.layers.name)
         return Profile.model_validate(
             {
@@ -303,6 +310,21 @@ class Settings:
                 "vat": keys.vat,
             }
         )
+
+    def need(self, access: str, what: str) -> None:
+        """Make sure that the profile's access is at least `access`; `what` completes “it may not …”.
+
+        Raises:
+            NotAllowed: It is less.
+        """
+        granted = self.layers.access()
+        if ACCESS.index(granted) < ACCESS.index(access):
+            raise NotAllowed(
+                f"This profile's access is {granted}: it may not {what}.",
+                field="access",
+                value=granted,
+                hint=f"It takes {access}: the `access` setting, without --read-only.",
+            )
 
     def token(self, *, only_environment: bool = False) -> Token | None:
         """Return the token from the first source that has one.

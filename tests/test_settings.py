@@ -75,7 +75,7 @@ def test_the_environment_alone_is_enough_and_wins_over_the_file(paths: Paths, mo
     monkeypatch.setenv("BMCONSOLE_REPRICING__MODE", "auto")
     monkeypatch.setenv("BMCONSOLE_VAT", "Margin 20")
     monkeypatch.setenv("BMCONSOLE_TIMEZONE", "Asia/Tokyo")
-    profile = load_profile(token="required")
+    profile = load_profile(auth="required")
     assert profile.base_url == "http://127.0.0.1:8080"
     assert profile.environment == "sandbox"
     assert profile.markets == ("de-de", "fr-fr")
@@ -259,7 +259,7 @@ def test_what_is_missing_is_named_with_a_way_out(paths: Paths, monkeypatch: pyte
     monkeypatch.setenv("BMCONSOLE_USER_AGENT", "BM-Acme-Console;it@acme.example")
     assert load_profile().token is None
     with pytest.raises(SettingsError) as caught:
-        load_profile(token="required")
+        load_profile(auth="required")
     assert "bmconsole auth set" in caught.value.line()
 
 
@@ -315,13 +315,13 @@ def test_the_order_of_the_token_sources(paths: Paths, monkeypatch: pytest.Monkey
     monkeypatch.setenv("BMCONSOLE_TOKEN", "Basic from-environment")
     assert source(paths) == ("from-environment", "BMCONSOLE_TOKEN")
     monkeypatch.delenv("BMCONSOLE_TOKEN")
-    assert load_profile(token="skip").token is None
+    assert load_profile(auth="skip").token is None
     assert forget_token("default", paths)
     assert not forget_token("default", paths)
 
 
 def source(paths: Paths) -> tuple[str, str]:
-    profile = load_profile(paths=paths, token="required")
+    profile = load_profile(paths=paths, auth="required")
     assert profile.token is not None
     return profile.token.get_secret_value(), profile.token_source
 
@@ -342,7 +342,7 @@ def test_a_token_command_that_fails_says_how(
     complete(monkeypatch)
     write(paths, "[profile.default]\n" + line)
     with pytest.raises(SettingsError, match=says):
-        load_profile(token="required")
+        load_profile(auth="required")
 
 
 def test_a_token_that_others_may_read_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,12 +350,12 @@ def test_a_token_that_others_may_read_is_refused(paths: Paths, monkeypatch: pyte
     store_token("default", paths, "secret")
     paths.token_file("default").chmod(0o640)
     with pytest.raises(SettingsError) as caught:
-        load_profile(token="required")
+        load_profile(auth="required")
     assert "chmod 600" in caught.value.line()
     forget_token("default", paths)
     write(paths, '[profile.default]\ntoken = "secret"\n').chmod(0o644)
     with pytest.raises(SettingsError) as caught:
-        load_profile(token="required")
+        load_profile(auth="required")
     assert "line 2" in caught.value.message
     assert "chmod 600" in caught.value.line()
     assert "secret" not in str(caught.value.as_json())

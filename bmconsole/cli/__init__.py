@@ -1,0 +1,1 @@
+"""The commands: they ask the workspace and print; stdout is data, stderr is narration."""

@@ -1,0 +1,44 @@
+"""Before a write: what would change, on stderr, and whether the operator means it."""
+
+import click
+
+from bmconsole.cli.frame import Call
+from bmconsole.domain.text import clean
+from bmconsole.domain.views import WritePlan
+from bmconsole.errors import Guarded
+
+
+def show_diff(call: Call, plan: WritePlan) -> None:
+    """Tell each change of the plan on stderr, one a line, then its notes."""
+    for change in plan.changes:
+        old, new = ("–" if value is None or value == "" else value for value in (change.old, change.new))
+        place = f" {change.market}" if change.market else ""
+        note = f"  ({change.note})" if change.note else ""
+        call.say(f"{change.label}{place}: {change.field} {old} → {new}{note}")
+    for note in plan.notes:
+        call.say(note)
+
+
+def confirm(call: Call, plan: WritePlan, *, yes: bool, confirmed: int | None) -> None:
+    """Make sure that the operator accepts the diff, and confirms what has to be confirmed besides.
+
+    Raises:
+        Guarded: It was declined, or nobody can be asked and the option is missing.
+    """
+    ask = call.may_ask() and not call.json
+    if not yes and not (ask and click.confirm("Write this?", err=True)):
+        raise _declined(ask, "--yes", "shows and accepts the diff")
+    if not plan.confirm or confirmed == plan.confirm:
+        return
+    why = clean(plan.why_confirm) or f"{plan.confirm} rows change"
+    if confirmed is None and ask:
+        call.say(f"{why}.")
+        if click.prompt("Type the number of rows", err=True, type=int) == plan.confirm:
+            return
+    raise _declined(ask and confirmed is None, f"--confirm {plan.confirm}", f"is needed besides: {why}")
+
+
+def _declined(asked: bool, option: str, what: str) -> Guarded:
+    if asked:
+        return Guarded("Not confirmed; nothing was written.", field="confirm")
+    return Guarded("Nothing was written: it was not confirmed.", field="confirm", hint=f"{option} {what}.")

@@ -1,0 +1,165 @@
+"""`bmconsole demo`: the console on an invented shop, in a folder of its own, without an account."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bmconsole.cli.frame import Call, Command
+from bmconsole.domain.times import parse_duration
+from bmconsole.errors import BmError, UsageError
+from bmconsole.paths import Paths, write_private
+
+if TYPE_CHECKING:
+    from bmconsole.settings import Profile
+
+PROFILE = "demo"
+MARKETS = ("fr-fr", "de-de", "es-es", "it-it", "en-gb")
+
+_START_SECONDS = 60.0
+_END_SECONDS = 5.0
+
+
+@click.command(cls=Command)
+@click.option("--headless", is_flag=True, help="No console: the engine, and a JSON line that says where everything is.")
+@click.option("--keep", is_flag=True, help="Keep the folder, and say where it is.")
+@click.option("--for", "duration", metavar="TIME", help="End by itself after 60s, 5m … (headless).")
+@click.pass_obj
+def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
+    """Show the console on an invented shop.
+
+    It works in a folder of its own; an account's settings and variables are left alone.
+    """
+    seconds = _seconds(duration)
+    if seconds is not None and not headless:
+        raise UsageError("--for goes with --headless.", field="for", value=duration)
+    if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The console needs a terminal.", hint="Without one: bmconsole demo --headless")
+    with _folder(call, keep=keep) as home, _sandbox() as announced:
+        paths = Paths.under(home)
+        profile = _profile(announced, "viewer" if call.read_only else "operator")
+        _settle_in(profile, paths)
+        if not headless:
+            from bmconsole.console.app import run_console
+
+            return run_console(profile, paths)
+        sys.stdout.write(json.dumps(announced | {"home": str(home)}) + "\n")
+        sys.stdout.flush()
+        return _serve(call, profile, paths, seconds)
+
+
+def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) -> int:
+    import asyncio
+
+    from bmconsole.cli.engine import serve
+    from bmconsole.workspace import Workspace
+
+    async def work() -> int:
+        async with await Workspace.open(profile, paths) as workspace:
+            return await serve(call, workspace, seconds=seconds)
+
+    return asyncio.run(work())
+
+
+def _seconds(duration: str | None) -> float | None:
+    if duration is None:
+        return None
+    try:
+        return parse_duration(duration).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"--for: {error}.", field="for", value=duration, hint="Write 60s, 5m or 1h.") from None
+
+
+def _profile(announced: dict[str, str | int], access: str) -> "Profile":
+    from bmconsole.settings import SCHEDULE, Profile
+
+    return Profile.model_validate(
+        {
+            "name": PROFILE,
+            "base_url": announced["url"],
+            "token": announced["token"],
+            "token_source": PROFILE,
+            "markets": MARKETS,
+            "access": access,
+            "schedule": SCHEDULE | {"orders": "30s"},
+        }
+    )
+
+
+def _settle_in(profile: "Profile", paths: Paths) -> None:
+    """Write the profile into the folder, so that other commands work on it: BMCONSOLE_HOME=… bmconsole orders list."""
+    from bmconsole.credentials import store_token
+
+    assert profile.token is not None  # noqa: S101  # the sandbox announced it
+    store_token(profile.name, paths, profile.token.get_secret_value())
+    write_private(
+        paths.config_file,
+        f"[profile.{profile.name}]\n"
+        f"base_url = {json.dumps(profile.base_url)}\n"
+        f"markets = {json.dumps(','.join(profile.markets))}\n"
+        f"access = {json.dumps(profile.access)}\n"
+        f"schedule.orders = {json.dumps(profile.schedule['orders'])}\n",
+    )
+
+
+@contextmanager
+def _folder(call: Call, *, keep: bool) -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="bmconsole-demo-"))
+    try:
+        yield home
+    finally:
+        if keep:
+            call.say(f"Everything is kept in {home}: BMCONSOLE_HOME={home} bmconsole orders list")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _sandbox() -> Iterator[dict[str, str | int]]:
+    """Run a sandbox as a child on a free port and give what it announces; it ends when this process does.
+
+    Raises:
+        BmError: It did not start.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")}
+    child = subprocess.Popen(  # noqa: S603  # our own module
+        [
+            *(sys.executable, "-m", "bmconsole.sandbox", "--port", "0", "--until-stdin-closes"),
+            *("--markets", ",".join(MARKETS)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment | {"BMCONSOLE_SANDBOX_TOKEN": secrets.token_urlsafe(24)},
+        # Its own session, so that Ctrl-C in the terminal ends us first, and then it
+        start_new_session=True,
+    )
+    assert child.stdin is not None  # noqa: S101  # both are pipes
+    assert child.stdout is not None  # noqa: S101
+    try:
+        impatience = threading.Timer(_START_SECONDS, child.kill)
+        impatience.start()
+        line = child.stdout.readline()
+        impatience.cancel()
+        try:
+            announced = json.loads(line)
+        except ValueError:
+            raise BmError("The sandbox did not start.", hint="Try “bmconsole sandbox”, which says why.") from None
+        yield {name: announced[name] for name in ("url", "token", "pid")}
+    finally:
+        child.stdin.close()
+        child.stdout.close()
+        try:
+            child.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,79 @@
+"""`bmconsole run`: the engine without a face, until it is told to end."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from bmconsole.cli.frame import Call, Command
+from bmconsole.cli.log import line_of, new_events
+from bmconsole.cli.output import jsonable
+from bmconsole.domain.views import Event
+
+if TYPE_CHECKING:
+    from bmconsole.workspace import Workspace
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def run(call: Call) -> int:
+    """Do the console's work without the console.
+
+    Syncs on its timers, settles writes and logs to stderr, until SIGTERM or Ctrl-C.
+    """
+    return call.run(lambda workspace: serve(call, workspace))
+
+
+async def serve(call: Call, workspace: "Workspace", *, seconds: float | None = None) -> int:
+    """Run the engine until SIGTERM, SIGINT or the end of `seconds`, telling each event on stderr; return 0."""
+    newest = await workspace.events(limit=1)
+    last = newest[-1].id if newest else 0
+    with stopped_by_signals() as stop:
+        telling = asyncio.create_task(_tell(call, workspace, last))
+        settling = asyncio.create_task(workspace.settle_left_behind())
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, stop.set)
+        try:
+            await workspace.engine.run_until(stop)
+        finally:
+            for task in (settling, telling):
+                task.cancel()
+            await asyncio.gather(settling, telling, return_exceptions=True)
+    return 0
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set instead of ending the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def told(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    former: dict[signal.Signals, Callable[..., object] | int | None] = {}
+    for number in numbers:
+        former[number] = signal.signal(number, told)
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+async def _tell(call: Call, workspace: "Workspace", last: int) -> None:
+    async for event in new_events(workspace, after=last):
+        _print(call, event, workspace)
+
+
+def _print(call: Call, event: Event, workspace: "Workspace") -> None:
+    import json
+
+    line = json.dumps(jsonable(event)) if call.json else line_of(event, workspace.zone)
+    with suppress(BrokenPipeError):  # the engine outlives whoever read its log
+        print(line, file=sys.stderr, flush=True)

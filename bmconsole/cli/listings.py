@@ -1,0 +1,174 @@
+"""`bmconsole listings`: the cached listings, one of them live, and changing one."""
+
+import sys
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+import click
+
+from bmconsole.cli.confirm import confirm, show_diff
+from bmconsole.cli.frame import Call, Group
+from bmconsole.cli.output import print_facts, print_json, print_table
+from bmconsole.cli.shapes import intent_json, listing_json
+from bmconsole.cli.writes import change, outcome, print_intents
+from bmconsole.domain.intents import Intent
+from bmconsole.domain.listings import PUBLICATION_STATES, Listing
+from bmconsole.domain.views import Query
+from bmconsole.errors import UsageError
+
+if TYPE_CHECKING:
+    from bmconsole.cache import Cache
+    from bmconsole.workspace import Workspace
+
+
+@click.group(cls=Group)
+def listings() -> None:
+    """Look at listings and change them.
+
+    REF is a listing's UUID, its integer or sku:…
+    """
+
+
+@listings.command("list")
+@click.option("--limit", default=50, type=click.IntRange(min=0), help="How many (0: all).  [default: 50]")
+@click.option("--after", metavar="REF", help="Only the rows behind this listing.")
+@click.option("--where", default="", metavar="FILTER", help="Which: stock<2 grade:GOOD winnable …")
+@click.option("--sort", default="", metavar="[-]FIELD", help="By what; - for descending.")
+@click.option("--market", metavar="CODE", help="The market of prices and states.  [default: the main one]")
+@click.pass_obj
+def list_(call: Call, limit: int, after: str | None, where: str, sort: str, market: str | None) -> int:
+    """List listings from the cache."""
+    query = Query(where=where, sort=sort, after=after, limit=limit)
+
+    async def work(cache: "Cache") -> int:
+        rows = await cache.listings_page(query, market=market)
+        if call.json:
+            for row in rows:
+                print_json(listing_json(await cache.listing(row.id), pending=row.pending))
+            return 0
+        if not rows:
+            call.say("No listings. “bmconsole sync” fetches them." if not where else "No listing fits.")
+            return 0
+        print_table(
+            ("SKU", "TITLE", "GRADE", "QTY", "PRICE", "MIN", "TO WIN", "STATE", "PENDING"),
+            [
+                (
+                    row.sku,
+                    row.title,
+                    row.grade,
+                    row.quantity,
+                    row.price,
+                    row.min_price,
+                    row.price_to_win,
+                    _publication(row.publication_state),
+                    ", ".join(f"{name} → {value}" for name, value in row.pending.items()),
+                )
+                for row in rows
+            ],
+            right=("QTY", "PRICE", "MIN", "TO WIN"),
+        )
+        return 0
+
+    return call.read(work)
+
+
+@listings.command("show")
+@click.argument("ref")
+@click.option("--live", is_flag=True, help="Ask Back Market now, in every market of the profile.")
+@click.pass_obj
+def show(call: Call, ref: str, live: bool) -> int:
+    """Show one listing with its offer in each market."""
+
+    async def look(cache: "Cache") -> int:
+        view = await cache.listing_view(ref)
+        unfinished = [intent for intent in view.intents if intent.state.unfinished]
+        if call.json:
+            print_json(listing_json(view.listing) | {"writes": [intent_json(intent) for intent in unfinished]})
+        else:
+            _print_listing(view.listing, unfinished, cache.zone)
+        return 0
+
+    async def refresh(workspace: "Workspace") -> int:
+        await workspace.refresh_listing(ref)
+        return await look(workspace)
+
+    return call.run(refresh) if live else call.read(look)
+
+
+@listings.command("set")
+@click.argument("ref")
+@click.option("--market", metavar="CODE", help="Whose price and texts.  [default: the main one]")
+@click.option("--price", metavar="AMOUNT", help="In the market's currency: 231.50")
+@click.option("--min-price", metavar="AMOUNT", help="The least that BackPricer may ask.")
+@click.option("--quantity", metavar="N", help="A count; +2 or -1 change the live one. 0 takes it offline.")
+@click.option("--comment", metavar="TEXT", help="At most 500 characters.")
+@click.option("--warranty-delay", metavar="MONTHS", help="12 or more.")
+@click.option("--yes", is_flag=True, help="Accept the diff without being asked.")
+@click.option("--confirm", "confirmed", type=click.IntRange(min=1), metavar="N", help="How many rows change.")
+@click.pass_obj
+def set_(call: Call, /, ref: str, market: str | None, yes: bool, confirmed: int | None, **typed: str | None) -> int:
+    """Change a listing.
+
+    Shows the difference, asks, writes, and reads back what came of it.
+    """
+    fields = {name: value for name, value in typed.items() if value is not None}
+    if not fields:
+        raise UsageError("Nothing to set was given.", hint="For instance: --price 231.50")
+
+    async def work(workspace: "Workspace") -> int:
+        plan = await workspace.plan_listing(ref, market, fields)
+        if not plan.intents:
+            call.say("Everything is already so.")
+            return 0
+        if workspace.profile.access != "viewer":  # a viewer is refused by the workspace, and need not be asked first
+            show_diff(call, plan)
+            confirm(call, plan, yes=yes, confirmed=confirmed)
+        intents = await workspace.apply(plan)
+        print_intents(call, intents, workspace.zone)
+        sys.stdout.flush()
+        if (fault := outcome(intents)) is not None:
+            raise fault
+        return 0
+
+    return call.run(work)
+
+
+def _print_listing(listing: Listing, unfinished: list[Intent], zone: tzinfo) -> None:
+    facts: dict[str, object] = {
+        "listing": listing.id,
+        "number": listing.listing_id,
+        "sku": listing.sku,
+        "title": listing.title,
+        "grade": listing.grade,
+        "quantity": listing.quantity,
+        "fetched": listing.fetched_at,
+    }
+    if listing.deleted_at is not None:
+        facts["gone since"] = listing.deleted_at
+    for intent in unfinished:
+        facts[f"write {intent.id}"] = f"{intent.state}: {intent.market or ''} {change(intent)}"
+    print_facts(facts, zone=zone)
+    print_table(
+        ("MARKET", "PRICE", "MIN", "MAX", "STATE", "TO WIN", "WINNING", "OBSERVED", "WARRANTY", "COMMENT"),
+        [
+            (
+                offer.market,
+                offer.price,
+                offer.min_price,
+                offer.max_price,
+                _publication(offer.publication_state),
+                offer.backbox and offer.backbox.price_to_win,
+                offer.backbox and offer.backbox.winning,
+                offer.backbox and offer.backbox.last_seen,
+                offer.warranty_delay,
+                offer.comment,
+            )
+            for offer in listing.offers.values()
+        ],
+        zone=zone,
+        right=("PRICE", "MIN", "MAX", "TO WIN", "WARRANTY"),
+    )
+
+
+def _publication(state: int | None) -> str | None:
+    return None if state is None else PUBLICATION_STATES.get(state, str(state))

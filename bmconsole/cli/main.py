@@ -1,0 +1,147 @@
+"""The command `bmconsole`: its table of commands, and how every error becomes one line and an exit code."""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bmconsole import __version__
+from bmconsole.cli.frame import COMPLETE_VARIABLE, Call, LazyGroup
+from bmconsole.domain.text import clean
+from bmconsole.errors import BmError, DiskTrouble, UsageError
+
+INTERRUPTED = 130
+
+_COMMANDS = {
+    "demo": "bmconsole.cli.demo:demo",
+    "run": "bmconsole.cli.engine:run",
+    "sandbox": "bmconsole.cli.sandbox:sandbox",
+    "sync": "bmconsole.cli.sync:sync",
+    "status": "bmconsole.cli.status:status",
+    "log": "bmconsole.cli.log:log",
+    "limits": "bmconsole.cli.limits:limits",
+    "orders": "bmconsole.cli.orders:orders",
+    "listings": "bmconsole.cli.listings:listings",
+    "writes": "bmconsole.cli.writes:writes",
+    "reprice": "bmconsole.cli.reprice:reprice",
+    "config": "bmconsole.cli.config:config",
+    "auth": "bmconsole.cli.auth:auth",
+    "completion": "bmconsole.cli.completion:completion",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    name="bmconsole",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, message="bmconsole %(version)s")
+@click.pass_context
+def app(context: click.Context) -> int:
+    """The operator console for people who sell refurbished devices on Back Market.
+
+    Without a command: the console. “bmconsole demo” shows it without an account.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    call = context.ensure_object(Call)
+    profile = call.profile("required")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
+    from bmconsole.console.app import run_console
+
+    return run_console(profile, call.paths)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; nothing but an error in Python itself gets past it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows another one; it does not end the command
+            stream.reconfigure(errors="replace")
+    as_json = "--json" in list(arguments)
+    try:
+        code = _invoke(list(arguments))
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.UsageError as error:
+        return _tell(_usage(error), as_json)
+    except click.ClickException as error:
+        return _tell(BmError(clean(error.format_message())), as_json)
+    except BmError as error:
+        return _tell(error, as_json)
+    except BaseExceptionGroup as group:
+        faults = [error for error in _leaves(group) if isinstance(error, BmError)]
+        return _tell(faults[0], as_json) if faults else _crashed(group, as_json)
+    except OSError as error:
+        _let_go_of_stdout()
+        return _tell(DiskTrouble(f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}."), as_json)
+    except Exception as error:
+        return _crashed(error, as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _invoke(arguments: list[str]) -> object:
+    if COMPLETE_VARIABLE in os.environ:
+        app.main(args=arguments, prog_name="bmconsole", complete_var=COMPLETE_VARIABLE)
+    # Not app.main(): it ends the process by itself when the reader of stdout goes away
+    with app.make_context("bmconsole", arguments) as context:
+        result = app.invoke(context)
+    sys.stdout.flush()
+    return result
+
+
+def _tell(error: BmError, as_json: bool) -> int:
+    line = json.dumps(error.as_json()) if as_json else f"bmconsole: {clean(error.line())}"
+    print(line, file=sys.stderr, flush=True)
+    return error.exit
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    parameter = getattr(error, "param", None)
+    message = clean(error.format_message())
+    path = error.ctx.command_path if error.ctx else "bmconsole"
+    return UsageError(
+        message if message.endswith((".", "?", ")")) else f"{message}.",
+        field=parameter.name if isinstance(parameter, click.Parameter) else None,
+        hint=f"See: {path} --help",
+    )
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def _crashed(error: BaseException, as_json: bool) -> int:
+    from bmconsole.cli.crash import report
+
+    try:
+        told = f"The report is in {report(error)}."
+    except BmError as trouble:
+        told = f"There is no report: {trouble.message}"
+    return _tell(BmError(f"Something went wrong inside ({type(error).__name__}).", hint=told), as_json)
+
+
+def _let_go_of_stdout() -> None:
+    # The reader is gone or the disk full; without this Python would complain once more when it flushes at exit
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with contextlib.suppress(io.UnsupportedOperation):
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, sys.stdout.fileno())
+        os.close(quiet)
