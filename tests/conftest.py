@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from bmconsole.paths import Paths
 from bmconsole.sandbox import Options, RunningSandbox, running
 from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
+
+# Machines are noisy: how long an example takes says nothing about the code.
+settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy")
 
 MARKETS = ("fr-fr", "de-de")
 OFF = dict.fromkeys(("orders", "listings", "backbox", "repricing", "watch"), "off")
