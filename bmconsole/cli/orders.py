@@ -24,13 +24,13 @@ def orders() -> None:
 
 @orders.command("list")
 @click.option("--limit", default=50, type=click.IntRange(min=0), help="How many (0: all).  [default: 50]")
-@click.option("--after", metavar="ID", help="Only the rows behind this order.")
+@click.option("--after", type=int, metavar="ID", help="Only the rows behind this order.")
 @click.option("--where", default="", metavar="FILTER", help="Which: status:to-ship price>400 late …")
 @click.option("--sort", default="", metavar="[-]FIELD", help="By what; - for descending.")
 @click.pass_obj
-def list_(call: Call, limit: int, after: str | None, where: str, sort: str) -> int:
+def list_(call: Call, limit: int, after: int | None, where: str, sort: str) -> int:
     """List orders from the cache, newest first."""
-    query = Query(where=where, sort=sort, after=after, limit=limit)
+    query = Query(where=where, sort=sort, after=None if after is None else str(after), limit=limit)
 
     async def work(cache: "Cache") -> int:
         rows = await cache.orders_page(query)

@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-Jsonable = None | bool | int | str | list["Jsonable"] | dict[str, "Jsonable"]
+Jsonable = None | bool | int | float | str | list["Jsonable"] | dict[str, "Jsonable"]
 
 _WIDE = 100_000
 _CELL = 120
 
 
 def jsonable(value: object) -> Jsonable:
-    """Return one of our values as JSON: money as an object, times as RFC 3339 in UTC, dataclasses by their fields.
+    """Return one of our values as JSON: money as an object, times as RFC 3339 in UTC, dataclasses by
+    their fields; floats are seconds.
 
     Raises:
         TypeError: A value of a kind that no output has.
     """
     match value:
-        case None | bool() | int():
+        case None | bool() | int() | float():
             return value
         case str():
             return str(value)
