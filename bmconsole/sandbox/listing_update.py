@@ -98,7 +98,10 @@ def update_listing(shop: Shop, listing: Listing, market_code: str, body: object)
     listing.quantity = quantity
     listing.offers[market_code] = offer
     shop.listing_changed(listing)
-    return {**shop.listings.as_json(listing, market_code), "shippings_response": said, "statuscode": 200}
+    answer = {**shop.listings.as_json(listing, market_code), "shippings_response": said, "statuscode": 200}
+    # Reading a listing shows the battery, the documented answer to a write doesn't.
+    del answer["new_battery"]
+    return answer
 
 
 def _check_currency(body: Mapping[str, object], market: Market) -> None:

@@ -217,12 +217,17 @@ class Listings:
 
     def _all_quantities(self) -> "array[int]":
         if self._quantities is None:
-            self._quantities = array("i", (self.get(i).quantity for i in range(self.count)))
+            self._quantities = array("i", map(self._stock, range(self.count)))
+            for index, listing in self._changed.items():
+                self._quantities[index] = listing.quantity
         return self._quantities
 
     def _all_states(self, market: str) -> bytearray:
         if market not in self._states:
-            self._states[market] = bytearray(self.publication_state(self.get(i), market) for i in range(self.count))
+            states = bytearray(self._first_state(i, market) for i in range(self.count))
+            for index, listing in self._changed.items():
+                states[index] = self.publication_state(listing, market)
+            self._states[market] = states
         return self._states[market]
 
     def online(self, market: str) -> Iterator[int]:
@@ -239,15 +244,6 @@ class Listings:
         draw = Draw(self.seed, "listing", index)
         variant = draw.pick(VARIANTS)
         grade = draw.pick(GRADES_BY_SHARE)
-        stock = draw.below(1000)
-        if stock < 240:
-            quantity = 0
-        elif stock < 242:
-            quantity = -1  # two checkouts at once
-        elif stock < 900:
-            quantity = draw.between(1, 12)
-        else:
-            quantity = draw.between(13, 300)
         return Listing(
             index=index,
             seed=self.seed,
@@ -255,19 +251,37 @@ class Listings:
             sku=self._sku(draw, index, variant, grade),
             variant=variant,
             grade=grade,
-            quantity=quantity,
+            quantity=self._stock(index),
             new_battery=draw.happens(0.04),
             snowden=draw.happens(0.3),
         )
+
+    # Stock and fate are drawn apart from the rest, so that filters over all listings need not invent them whole.
+
+    def _stock(self, index: int) -> int:
+        draw = Draw(self.seed, "stock", index)
+        chance = draw.below(1000)
+        if chance < 242:
+            return 0 if chance < 240 else -1  # two checkouts at once
+        return draw.between(1, 12) if chance < 900 else draw.between(13, 300)
+
+    def _fate(self, index: int, market: str) -> int:
+        """Return the publication state that an offer is invented for, stock aside; OFFLINE stands for too dear."""
+        chance = Draw(self.seed, "fate", index, market).below(1000)
+        if chance < 60:
+            return OFFLINE
+        return PENDING if chance < 70 else DEACTIVATED if chance < 90 else DRAFT if chance < 120 else ONLINE
+
+    def _first_state(self, index: int, market: str) -> int:
+        fate = self._fate(index, market)
+        return OFFLINE if fate == ONLINE and self._stock(index) <= 0 else fate
 
     def _invent_offer(self, listing: Listing, market: str) -> Offer:
         draw = Draw(self.seed, "offer", listing.index, market)
         place = MARKETS[market]
         price = self._price(draw, listing.variant, listing.grade, market)
-        exceeds = draw.happens(0.06)
-        ceiling = price * (draw.between(80, 98) if exceeds else draw.between(108, 145)) // 100
-        hold = draw.below(1000)
-        comment = None if draw.happens(0.03) else _COMMENTS.get(market[:2], _COMMENT)
+        fate = self._fate(listing.index, market)
+        ceiling = price * (draw.between(80, 98) if fate == OFFLINE else draw.between(108, 145)) // 100
         shippings: list[JsonObject] = []
         if draw.happens(0.12):
             delay = draw.pick((24, 36, 48, 72))
@@ -284,9 +298,9 @@ class Listings:
             price=price,
             min_price=None if draw.happens(0.7) else price * draw.between(935, 995) // 1000,
             max_price=ceiling,
-            comment=comment,
+            comment=None if fate == DRAFT else _COMMENTS.get(market[:2], _COMMENT),
             warranty_delay=draw.pick((12, 12, 12, 12, 12, 12, 24, 24, 36)),
-            hold=PENDING if hold < 10 else DEACTIVATED if hold < 30 else None,
+            hold=fate if fate in {PENDING, DEACTIVATED} else None,
             shippings=shippings,
         )
 

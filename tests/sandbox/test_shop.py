@@ -145,6 +145,21 @@ def test_offers_are_distributed_as_counted_in_the_field() -> None:
     assert {listings.publication_state(listings.get(index), "fr-fr") for index in range(4000)} == {0, 1, 2, 3, 4}
 
 
+def test_filters_agree_with_what_is_shown() -> None:
+    listings = shop(markets=("fr-fr", "de-de")).listings
+    changed = listings.change(3)
+    changed.quantity = 555
+    listings.changed(changed)
+    for market in ("fr-fr", "de-de"):
+        shown = [listings.publication_state(listings.get(index), market) for index in range(2000)]
+        for state in range(5):
+            found = list(listings.select(market, state, None, None))
+            assert found == [index for index in range(2000) if shown[index] == state]
+    stocks = [listings.get(index).quantity for index in range(2000)]
+    assert list(listings.select("fr-fr", None, 5, 600)) == [index for index in range(2000) if 5 <= stocks[index] <= 600]
+    assert stocks[3] == 555
+
+
 def test_what_is_dearer_than_allowed_is_offline() -> None:
     listings = shop().listings
     for index in range(2000):
