@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
+from bmconsole.domain.filters import Table
 from bmconsole.domain.listings import Backbox, Listing, Offer
 from bmconsole.domain.money import Money
 from bmconsole.domain.times import stamp, unstamp
+from bmconsole.store import search
 from bmconsole.store.passes import PageTally
 from bmconsole.store.sqlite import Connection, Row
 
@@ -247,6 +249,8 @@ def _write(
             at,
         ),
     )
+    row = connection.execute("SELECT row FROM listings WHERE id = ?", (listing.id,)).fetchone()["row"]
+    search.keep(connection, Table.LISTINGS, {row: search.listing_text(listing)})
     offer = listing.offers[record.market]
     connection.execute(
         _OFFER,

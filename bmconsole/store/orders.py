@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
+from bmconsole.domain.filters import Table
 from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Order, Orderline
 from bmconsole.domain.times import stamp
+from bmconsole.store import search
 from bmconsole.store.passes import PageTally
 from bmconsole.store.sqlite import Connection
 
@@ -55,6 +57,7 @@ def store(
     fresh = changed = 0
     dups = len(records) - len(by_id)
     same: list[int] = []
+    texts: dict[int, str] = {}
     for order_id, record in by_id.items():
         row = known.get(order_id)
         if pass_id is not None and row is not None and row["pass_id"] == pass_id:
@@ -68,6 +71,8 @@ def store(
             continue
         changed += 1
         _write(connection, record, content_hash, modified, stamp(fetched_at), pass_id, page)
+        texts[order_id] = search.order_text(record.order)
+    search.keep(connection, Table.ORDERS, texts)
     if same:
         connection.executemany(
             "UPDATE orders SET pass_id = coalesce(?, pass_id), pass_page = coalesce(?, pass_page) WHERE order_id = ?",

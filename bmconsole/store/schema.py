@@ -6,6 +6,8 @@ STRICT tables, money in integer minor units, times as UTC text of fixed width (`
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from bmconsole.store import search
+
 MIRROR = Migrations("mirror")
 JOURNAL = Migrations("journal")
 HISTORY = Migrations("history")
@@ -70,6 +72,13 @@ def m001_first(db: Database) -> None:
             pass_id INTEGER, at TEXT NOT NULL) STRICT""",
         "CREATE UNIQUE INDEX quarantine_key ON quarantine (stream, key)",
     )
+
+
+@MIRROR()
+def m010_search(db: Database) -> None:
+    """What rows are found by, and its index."""
+    _run(db, *search.SCHEMA)
+    search.fill(db.conn)
 
 
 @JOURNAL()

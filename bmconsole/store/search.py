@@ -1,0 +1,228 @@
+"""Search by any part of what people know a row by: ids, SKU, title, IMEI, tracking, buyer, city.
+
+The searched text of a row lies folded in a plain table, indexed by its trigrams (FTS5). Folding here, rather than by the
+tokenizer's `remove_diacritics` that only SQLite 3.45 and later know, makes one file work and answer alike in every
+version from 3.34 on. The writer of a row keeps its text, in the same transaction; there are no triggers.
+
+A text of three characters or more finds the rows that have it anywhere; a shorter one, which has no trigram, finds the
+row with exactly this id and rows whose SKU begins with it.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from bmconsole.domain.filters import Table
+from bmconsole.domain.listings import Listing
+from bmconsole.domain.orders import Order
+from bmconsole.store.sqlite import Connection
+
+Condition = tuple[str, tuple[str | int, ...]]
+"""SQL that is true or false for a row, and its parameters."""
+
+FEW = 5_000
+"""Up to so many matches are looked up one by one; of more, a page is filled faster by asking row after row."""
+
+_SHORTEST = 3
+_LONGEST_PART = 1_000
+_BATCH = 500
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """Names in SQL: the table, its key, the number that people type, where SKUs are, the texts and their index."""
+
+    key: str
+    number: str
+    skus: str
+    texts: str
+    index: str
+
+
+_TABLES = {
+    Table.ORDERS: _Searched(
+        "orders.order_id",
+        "orders.order_id",
+        "SELECT order_id FROM orderlines WHERE sku",
+        "order_texts",
+        "orders_search",
+    ),
+    Table.LISTINGS: _Searched(
+        "listings.row", "listings.listing_id", "SELECT row FROM listings WHERE sku", "listing_texts", "listings_search"
+    ),
+}
+
+SCHEMA = tuple(
+    statement
+    for names in _TABLES.values()
+    for statement in (
+        f"CREATE TABLE {names.texts} (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
+        f"CREATE VIRTUAL TABLE {names.index} USING fts5 "
+        f"(text, content='{names.texts}', content_rowid='key', columnsize=0, tokenize='trigram')",
+    )
+)
+
+
+def fold(text: str) -> str:
+    """Return `text` without case, accents and what SQLite cannot hold, so that equal for people is equal."""
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text.encode("utf-8", "replace").decode())
+        text = "".join(part for part in parts if not unicodedata.combining(part)).casefold()
+    return text.lower().replace("\0", " ").replace("\n", " ")
+
+
+def order_text(order: Order) -> str:
+    """Return what an order is found by."""
+    lines = ((line.sku, line.product, line.imei) for line in order.orderlines)
+    buyer = order.shipping_address.name or order.billing_address.name
+    return _text(order.order_id, order.tracking_number, buyer, order.shipping_address.city, *_flat(lines))
+
+
+def listing_text(listing: Listing) -> str:
+    """Return what a listing is found by."""
+    return _text(listing.sku, listing.title, listing.id, listing.listing_id)
+
+
+def keep(connection: Connection, table: Table, texts: Mapping[int, str]) -> None:
+    """Make rows findable by these texts, by key; what did not change is not written again."""
+    if not texts:
+        return
+    names = _TABLES[table]
+    marks = ", ".join("?" * len(texts))
+    old = dict(
+        connection.execute(f"SELECT key, text FROM {names.texts} WHERE key IN ({marks})", list(texts)).fetchall()  # noqa: S608 - fixed names
+    )
+    changed = [(key, text) for key, text in texts.items() if old.get(key) != text]
+    _unindex(connection, names, [(key, old[key]) for key, _ in changed if key in old])
+    connection.executemany(
+        f"INSERT INTO {names.texts} (key, text) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text",  # noqa: S608 - fixed names
+        changed,
+    )
+    connection.executemany(f"INSERT INTO {names.index} (rowid, text) VALUES (?, ?)", changed)  # noqa: S608 - fixed names
+
+
+def order_texts(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
+    """Return what orders are found by, from their rows as they are stored."""
+    wanted = json.dumps(list(order_ids))
+    lines: dict[int, list[tuple[str | None, ...]]] = {}
+    for line in connection.execute(
+        """SELECT order_id, sku, product, imei FROM orderlines
+        WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY order_id, line_id""",
+        (wanted,),
+    ):
+        lines.setdefault(line["order_id"], []).append((line["sku"], line["product"], line["imei"]))
+    return {
+        row["order_id"]: _text(
+            row["order_id"], row["tracking"], row["buyer"], row["city"], *_flat(lines.get(row["order_id"], ()))
+        )
+        for row in connection.execute(
+            """SELECT order_id, tracking, buyer, city FROM orders
+            WHERE order_id IN (SELECT value FROM json_each(?))""",
+            (wanted,),
+        )
+    }
+
+
+def fill(connection: Connection) -> None:
+    """Make every stored row findable; for files that were written before there was a search."""
+    ids = [row[0] for row in connection.execute("SELECT order_id FROM orders ORDER BY order_id")]
+    for start in range(0, len(ids), _BATCH):
+        keep(connection, Table.ORDERS, order_texts(connection, ids[start : start + _BATCH]))
+    rows = connection.execute("SELECT row, sku, title, id, listing_id FROM listings ORDER BY row").fetchall()
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        keep(
+            connection,
+            Table.LISTINGS,
+            {row["row"]: _text(row["sku"], row["title"], row["id"], row["listing_id"]) for row in batch},
+        )
+
+
+def condition(table: Table, text: str) -> Condition:
+    """Return the condition that a row of `table` is found by `text`."""
+    names = _TABLES[table]
+    folded = fold(text)
+    if len(folded) >= _SHORTEST:
+        return f"{names.key} IN (SELECT rowid FROM {names.index} WHERE {names.index} MATCH ?)", (_phrase(folded),)  # noqa: S608 - fixed names
+    exact, number = _number(names, text)
+    ranges, bounds = _ranges(text)
+    return f"{exact} OR {names.key} IN ({names.skus} {ranges})", (*number, *bounds)  # noqa: S608 - fixed names
+
+
+def narrowed(connection: Connection, table: Table, texts: Sequence[str]) -> Condition:
+    """Return the condition that a row is found by every one of `texts`, fit for a page in any order.
+
+    Few matches become a list of keys, of which a page is sorted; many are asked for along the order of the page.
+    """
+    names = _TABLES[table]
+    long = [folded for text in texts if len(folded := fold(text)) >= _SHORTEST]
+    parts = [condition(table, text) for text in texts if len(fold(text)) < _SHORTEST]
+    if long:
+        found = connection.execute(
+            f"SELECT rowid FROM {names.index} WHERE {names.index} MATCH ? ORDER BY rowid DESC LIMIT ?",  # noqa: S608 - fixed names
+            (" AND ".join(_phrase(text) for text in long), FEW + 1),
+        ).fetchall()
+        if len(found) <= FEW:
+            keys = json.dumps([row[0] for row in found])
+            parts.insert(0, (f"{names.key} IN (SELECT value FROM json_each(?))", (keys,)))
+        else:
+            has = " AND ".join(["instr(found.text, ?)"] * len(long))
+            parts.append(
+                (f"EXISTS (SELECT 1 FROM {names.texts} AS found WHERE found.key = {names.key} AND {has})", tuple(long))  # noqa: S608 - fixed names
+            )
+    return (
+        " AND ".join(f"({sql})" for sql, _ in parts) or "TRUE",
+        tuple(value for _, values in parts for value in values),
+    )
+
+
+def tidy(connection: Connection, *, pages: int) -> bool:
+    """Merge a part of the indexes, about `pages` pages; return whether there is more to do.
+
+    A text that was replaced is gone from an index only when the parts that hold it are merged.
+    """
+    more = False
+    for names in _TABLES.values():
+        before = connection.total_changes
+        # Negative: all parts into one, not only those of like size.
+        connection.execute(f"INSERT INTO {names.index} ({names.index}, rank) VALUES ('merge', ?)", (-pages,))  # noqa: S608 - fixed names
+        more |= connection.total_changes - before >= 2
+    return more
+
+
+def _unindex(connection: Connection, names: _Searched, texts: Sequence[tuple[int, str]]) -> None:
+    # The index takes the old text to know which of its entries to cross out.
+    connection.executemany(
+        f"INSERT INTO {names.index} ({names.index}, rowid, text) VALUES ('delete', ?, ?)",  # noqa: S608 - fixed names
+        texts,
+    )
+
+
+def _text(*parts: str | int | None) -> str:
+    # A line break between them, which no folded text has, keeps a phrase within one part.
+    return "\n".join(dict.fromkeys(fold(str(part)[:_LONGEST_PART]) for part in parts if part not in (None, "")))
+
+
+def _flat(lines: Iterable[tuple[str | None, ...]]) -> Iterator[str | None]:
+    return (part for line in lines for part in line)
+
+
+def _phrase(folded: str) -> str:
+    return '"' + folded.replace('"', '""') + '"'
+
+
+def _number(names: _Searched, text: str) -> Condition:
+    if text.isascii() and text.isdecimal():
+        return f"{names.number} = ?", (int(text),)
+    return "FALSE", ()
+
+
+def _ranges(prefix: str) -> Condition:
+    """Return the ranges of an index of SKUs that begin with `prefix` in any case."""
+    spellings = sorted({"".join(letters) for letters in product(*({c, c.lower(), c.upper()} for c in prefix))})
+    kept = [spelling.encode("utf-8", "replace").decode() for spelling in spellings]
+    sql = " OR sku ".join(["BETWEEN ? AND ?"] * len(kept))
+    return sql, tuple(bound for spelling in kept for bound in (spelling, spelling + _LAST))
