@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,8 +19,7 @@ NOW = datetime(2026, 10, 25, 11, 30, tzinfo=UTC)
 """On the day on which Paris goes back to winter time, which has 25 hours."""
 
 Cell = str | int | None
-OrderRecord = Mapping[str, Cell]
-OfferRecord = Mapping[str, Cell]
+Record = Mapping[str, Cell]
 
 TEXTS = ("iPhone 13", "IPHONE 13", "100%", "1_0", "a\\b", 'say "hi"', "Élodie", "élodie", "late", "a,b", "13")
 SKUS = ("IP13", "ip13", "IP13-2", "S_1", "%")
@@ -36,61 +36,84 @@ MOMENTS = tuple(
 """Just before and at the starts of days, within them, and around now."""
 
 
-def maybe(values: Sequence[Cell]) -> st.SearchStrategy[Cell]:
-    return st.sampled_from([None, *values])
+_TIMES = (None, *MOMENTS)
+_MINOR = (None, -100, 0, 39_900, 40_000, 40_001, 44_990)
+_LINE: Mapping[str, Sequence[Cell]] = {
+    "sku": (None, *SKUS),
+    "product": (None, *TEXTS),
+    "imei": (None, "356938035643809", "13", "late"),
+}
+_ORDER: Mapping[str, Sequence[Cell]] = {
+    "state": (1, 3, 9),
+    "status": ("to-accept", "to-ship", "shipped", "refunded"),
+    "country_code": (None, *MARKETS, "FR-fr"),
+    "currency": (None, *CURRENCIES),
+    "price": _MINOR,
+    "created": _TIMES,
+    "modified": _TIMES,
+    "paid": _TIMES,
+    "due": _TIMES,
+    "buyer": (None, *TEXTS),
+    "city": (None, "Lyon", "13", "100%"),
+    "tracking": (None, "1Z999", "1z999", "13"),
+    "is_backship": (0, 1),
+}
+_OFFER: Mapping[str, Sequence[Cell]] = {
+    "market": MARKETS,
+    "currency": CURRENCIES,
+    "price": _MINOR,
+    "min_price": _MINOR,
+    "max_price": _MINOR,
+    "publication_state": (None, 0, 2, 3, 7),
+    "price_to_win": _MINOR,
+    "winning": (None, 0, 1),
+}
+_LISTING: Mapping[str, Sequence[Cell]] = {
+    "listing_id": (None, 13, 1300, 7),
+    "sku": SKUS,
+    "title": TEXTS,
+    "grade": (None, "PREMIUM", "EXCELLENT", "FAIR", "SOMETHING_NEW"),
+    "quantity": (None, -1, 0, 1, 5),
+    "deleted_at": (None, None, None, MOMENTS[0]),
+}
 
 
-_times = maybe(MOMENTS)
-_minor = maybe((-100, 0, 39_900, 40_000, 40_001, 44_990))
-_line: st.SearchStrategy[Mapping[str, Cell]] = st.fixed_dictionaries(
-    {"sku": maybe(SKUS), "product": maybe(TEXTS), "imei": maybe(("356938035643809", "13", "late"))}
-)
-_order: st.SearchStrategy[OrderRecord] = st.fixed_dictionaries(
-    {
-        "state": st.sampled_from((1, 3, 9)),
-        "status": st.sampled_from(("to-accept", "to-ship", "shipped", "refunded")),
-        "country_code": maybe((*MARKETS, "FR-fr")),
-        "currency": maybe(CURRENCIES),
-        "price": _minor,
-        "created": _times,
-        "modified": _times,
-        "paid": _times,
-        "due": _times,
-        "buyer": maybe(TEXTS),
-        "city": maybe(("Lyon", "13", "100%")),
-        "tracking": maybe(("1Z999", "1z999", "13")),
-        "is_backship": st.sampled_from((0, 1)),
-    }
-)
-orders = st.lists(st.tuples(_order, st.lists(_line, max_size=3)), max_size=12)
-"""Orders with their lines; the id of the first is 130, of the next 131."""
+def _drawn(cells: Mapping[str, Sequence[Cell]]) -> st.SearchStrategy[Record]:
+    return st.fixed_dictionaries({name: st.sampled_from(values) for name, values in cells.items()})
 
-_offer: st.SearchStrategy[OfferRecord] = st.fixed_dictionaries(
-    {
-        "market": st.sampled_from(MARKETS),
-        "currency": st.sampled_from(CURRENCIES),
-        "price": _minor,
-        "min_price": _minor,
-        "max_price": _minor,
-        "publication_state": maybe((0, 2, 3, 7)),
-        "price_to_win": _minor,
-        "winning": maybe((0, 1)),
-    }
-)
-_listing: st.SearchStrategy[Mapping[str, Cell]] = st.fixed_dictionaries(
-    {
-        "listing_id": maybe((13, 1300, 7)),
-        "sku": st.sampled_from(SKUS),
-        "title": st.sampled_from(TEXTS),
-        "grade": maybe(("PREMIUM", "EXCELLENT", "FAIR", "SOMETHING_NEW")),
-        "quantity": maybe((-1, 0, 1, 5)),
-        "deleted_at": maybe((MOMENTS[0], None, None, None)),
-    }
-)
+
+def _picked(cells: Mapping[str, Sequence[Cell]], random: Random) -> Record:
+    return {name: random.choice(values) for name, values in cells.items()}
+
+
+orders = st.lists(st.tuples(_drawn(_ORDER), st.lists(_drawn(_LINE), max_size=3)), max_size=12)
+"""Orders with their lines; see `order_key` for their ids."""
+
 listings = st.lists(
-    st.tuples(_listing, st.lists(_offer, max_size=3, unique_by=lambda offer: offer["market"])), max_size=12
+    st.tuples(_drawn(_LISTING), st.lists(_drawn(_OFFER), max_size=3, unique_by=lambda offer: offer["market"])),
+    max_size=12,
 )
 """Listings with their offers; see `listing_key` for their UUIDs."""
+
+
+def many_orders(count: int) -> list[tuple[Record, list[Record]]]:
+    """Return always the same orders, enough for each filter of one term to tell some of them from others."""
+    random = Random(13)
+    return [
+        (_picked(_ORDER, random), [_picked(_LINE, random) for _ in range(random.randrange(3))]) for _ in range(count)
+    ]
+
+
+def many_listings(count: int) -> list[tuple[Record, list[Record]]]:
+    """Return always the same listings, likewise."""
+    random = Random(13)
+    return [
+        (
+            _picked(_LISTING, random),
+            [{**_picked(_OFFER, random), "market": name} for name in random.sample(MARKETS, random.randrange(4))],
+        )
+        for _ in range(count)
+    ]
 
 
 def order_key(index: int) -> int:
@@ -119,9 +142,7 @@ def _insert(connection: Connection, table: str, row: Mapping[str, Cell | bytes])
 
 
 @contextmanager
-def holding_orders(
-    connection: Connection, records: Sequence[tuple[OrderRecord, Sequence[Mapping[str, Cell]]]]
-) -> Iterator[None]:
+def holding_orders(connection: Connection, records: Sequence[tuple[Record, Sequence[Record]]]) -> Iterator[None]:
     """Have these orders in the mirror, and nothing of them afterwards."""
     connection.execute("BEGIN")
     try:
@@ -140,9 +161,7 @@ def holding_orders(
 
 
 @contextmanager
-def holding_listings(
-    connection: Connection, records: Sequence[tuple[Mapping[str, Cell], Sequence[OfferRecord]]]
-) -> Iterator[None]:
+def holding_listings(connection: Connection, records: Sequence[tuple[Record, Sequence[Record]]]) -> Iterator[None]:
     """Have these listings in the mirror, and nothing of them afterwards."""
     connection.execute("BEGIN")
     try:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bmconsole.domain.filters import (
     OPERATORS,
+    FieldInfo,
     FieldType,
     Filter,
     Flag,
@@ -32,10 +33,13 @@ from tests.store.mirror import (
     TEXTS,
     ZONE,
     Cell,
+    Record,
     holding_listings,
     holding_orders,
     listing_key,
     listings,
+    many_listings,
+    many_orders,
     mirror,
     order_key,
     orders,
@@ -43,26 +47,43 @@ from tests.store.mirror import (
 
 __all__ = ["mirror"]
 
-Record = Mapping[str, Cell]
 TODAY = date(2026, 10, 25)
-_needles = st.sampled_from([*SKUS, *TEXTS, "13", "0", "lyon", "LATE", "_", "\\", "é"])
-_values: dict[FieldType, st.SearchStrategy[Value]] = {
-    FieldType.TEXT: _needles,
-    FieldType.NUMBER: st.sampled_from([-1, 0, 1, 3, 5, 9]),
-    FieldType.MONEY: st.sampled_from([Decimal(text) for text in ("-1", "0", "0.01", "399", "400.00", "400.01")]),
-    FieldType.DATE: st.sampled_from(
-        [TODAY + timedelta(days=days) for days in (-8, -1, 0, 1)]
-        + [RelativeDay(days) for days in (-7, -1, 0, 1)]
-        + [datetime.fromisoformat(moment) for moment in MOMENTS]
-        + [datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2026, 10, 25, 2, 30)]  # noqa: DTZ001 - meant in the display zone
-    ),
+NEEDLES = (*SKUS, *TEXTS, "13", "0", "lyon", "LATE", "_", "\\", "é")
+VALUES: Mapping[FieldType, Sequence[Value]] = {
+    FieldType.TEXT: NEEDLES,
+    FieldType.NUMBER: (-1, 0, 1, 3, 5, 9),
+    FieldType.MONEY: [Decimal(text) for text in ("-1", "0", "0.01", "399", "400.00", "400.01")],
+    FieldType.DATE: [
+        *(TODAY + timedelta(days=days) for days in (-8, -1, 0, 1)),
+        *(RelativeDay(days) for days in (-7, -1, 0, 1)),
+        *(datetime.fromisoformat(moment) for moment in MOMENTS),
+        datetime(2026, 10, 25, 1, tzinfo=UTC),
+        datetime(2026, 10, 25, 2, 30),  # noqa: DTZ001 - meant in the display zone
+    ],
 }
-_names: dict[str, st.SearchStrategy[Value]] = {
-    "publication": st.sampled_from([0, 2, 3, 7]),
-    "market": st.sampled_from(MARKETS),
-    "grade": st.sampled_from(["PREMIUM", "FAIR"]),
-    "status": st.sampled_from(["to-accept", "to-ship", "shipped", "cancelled"]),
+NAMES: Mapping[str, Sequence[Value]] = {
+    "publication": (0, 2, 3, 7),
+    "market": MARKETS,
+    "grade": ("PREMIUM", "FAIR"),
+    "status": ("to-accept", "to-ship", "shipped", "cancelled"),
 }
+
+
+def values_of(info: FieldInfo) -> Sequence[Value]:
+    return NAMES[info.name] if info.values else VALUES[info.type]
+
+
+def single_terms(table: Table) -> Iterator[Filter]:
+    """Yield a filter for each flag, each text and each field with each operator and value, plain and negated."""
+    for text in NEEDLES:
+        yield Filter(table, (Text(text),))
+    for negated in (False, True):
+        for flag in flags_for(table):
+            yield Filter(table, (Flag(flag.name, negated),))
+        for info in fields_for(table):
+            for op in OPERATORS[info.type]:
+                for value in values_of(info):
+                    yield Filter(table, (Term(info.name, op, (value,), negated),))
 
 
 @st.composite
@@ -73,11 +94,11 @@ def filters(draw: st.DrawFn, table: Table) -> Filter:
         if kind == "flag":
             terms.append(Flag(draw(st.sampled_from(flags_for(table))).name, draw(st.booleans())))
         elif kind == "text":
-            terms.append(Text(draw(_needles)))
+            terms.append(Text(draw(st.sampled_from(NEEDLES))))
         else:
             info = draw(st.sampled_from(fields_for(table)))
             op = draw(st.sampled_from(OPERATORS[info.type]))
-            one = _names[info.name] if info.values else _values[info.type]
+            one = st.sampled_from(values_of(info))
             several = 3 if op in (Op.EQUALS, Op.CONTAINS, Op.DIFFERS) else 1
             terms.append(
                 Term(info.name, op, tuple(draw(st.lists(one, min_size=1, max_size=several))), draw(st.booleans()))
@@ -219,6 +240,30 @@ def orders_where(parsed: Filter) -> Where:
 def listings_where(parsed: Filter, costed: Sequence[str] | None = SKUS[:2]) -> Where:
     pending = [listing_key(0), listing_key(2)]
     return compile_listings(parsed, market="fr-fr", currency="EUR", pending=pending, costed=costed)
+
+
+def test_every_single_term_finds_the_orders_that_it_means(mirror: Connection) -> None:
+    records = many_orders(120)
+    telling = 0
+    with holding_orders(mirror, records):
+        for wanted in single_terms(Table.ORDERS):
+            found = select(mirror, "orders", "order_id", orders_where(wanted))
+            keyed = [(order_key(index), *record) for index, record in enumerate(records)]
+            assert found == {key for key, order, lines in keyed if order_holds(wanted, key, order, lines)}, str(wanted)
+            telling += 0 < len(found) < len(records)
+    assert telling > 1_000
+
+
+def test_every_single_term_finds_the_listings_that_it_means(mirror: Connection) -> None:
+    records = many_listings(120)
+    telling = 0
+    with holding_listings(mirror, records):
+        for wanted in single_terms(Table.LISTINGS):
+            found = select(mirror, "listings", "id", listings_where(wanted))
+            keyed = [(listing_key(index), *record) for index, record in enumerate(records)]
+            assert found == {key for key, row, offers in keyed if listing_holds(wanted, key, row, offers)}, str(wanted)
+            telling += 0 < len(found) < len(records)
+    assert telling > 400
 
 
 @settings(deadline=None)

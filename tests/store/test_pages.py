@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from tests.store.mirror import (
     NOW,
     ZONE,
     Cell,
+    Record,
     holding_listings,
     holding_orders,
     listing_key,
@@ -27,8 +28,6 @@ from tests.store.mirror import (
 )
 
 __all__ = ["mirror"]
-
-Record = Mapping[str, Cell]
 
 
 def order_rows(connection: Connection, query: Query) -> list[OrderRow]:
