@@ -12,7 +12,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 def as_bytes(content: object) -> bytes:
     """Return a value as compact JSON in UTF-8."""
-    return _encode(content).encode("utf-8", "surrogatepass")
+    return _encode(content).encode("utf-8", "replace")
 
 
 def json_answer(content: object, status: int = 200, media_type: str = "application/json") -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .answers import Refusal, bare, json_answer, nothing, problem, v1, v2, v3_validation
+from .ids import integer_of
 from .listing_update import update_listing
 from .listings import Listing
 from .markets import MARKETS
@@ -88,10 +89,10 @@ class Api:
         return self._page(request, chosen, self.shop.order_bytes)
 
     async def order(self, request: Request) -> Response:
-        text = request.path_params["order_id"]
-        if not (text.isascii() and text.isdigit()):
+        number = integer_of(request.path_params["order_id"])
+        if number is None:
             return v2(400, ("E009", "order_id must be an integer"))
-        index = self.shop.orders.find(int(text))
+        index = self.shop.orders.find(number)
         if index is None:
             return v2(404, ("E009", "order not found"))
         if request.method == "POST":
@@ -102,8 +103,8 @@ class Api:
         return Response(self.shop.order_bytes(index), media_type="application/json")
 
     async def invoice(self, request: Request) -> Response:
-        text = request.path_params["order_id"]
-        index = self.shop.orders.find(int(text)) if text.isascii() and text.isdigit() else None
+        number = integer_of(request.path_params["order_id"])
+        index = None if number is None else self.shop.orders.find(number)
         if index is None:
             return v2(404, ("E009", "order not found"))
         body = await request.body()
@@ -117,8 +118,8 @@ class Api:
         return nothing(200)
 
     async def orderline(self, request: Request) -> Response:
-        text = request.path_params["line_id"]
-        found = self.shop.orders.find_line(int(text)) if text.isascii() and text.isdigit() else None
+        number = integer_of(request.path_params["line_id"])
+        found = None if number is None else self.shop.orders.find_line(number)
         if found is None:
             return nothing(404)
         order = self.shop.orders.change(found[0])

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from .answers import Refusal, json_answer, nothing
 from .faults import Faults, fault_from
+from .ids import integer_of
 from .journal import Journal
 from .limits import Limiter
 from .listing_update import minor_units
@@ -233,8 +234,8 @@ class Control:
         }
 
     async def order(self, request: Request) -> Response:
-        named = request.path_params["id"]
-        index = self.shop.orders.find(int(named)) if named.isascii() and named.isdigit() else None
+        number = integer_of(request.path_params["id"])
+        index = None if number is None else self.shop.orders.find(number)
         if index is None:
             return nothing(404)
         order = self.shop.orders.get(index)
@@ -249,9 +250,10 @@ class Control:
             return json_answer({"error": "an object is expected"}, 400)
         index = self.shop.listings.find(str(wanted.get("listing")))
         market = wanted.get("market", self.shop.main_market)
-        if index is None or market not in self.shop.options.markets:
-            return json_answer({"error": "no such listing or market"}, 400)
-        order = self.shop.place_order(self.shop.listings.change(index), market, int(wanted.get("quantity", 1)))
+        quantity = integer_of(str(wanted.get("quantity", 1)))
+        if index is None or market not in self.shop.options.markets or not quantity:
+            return json_answer({"error": "no such listing or market, or no quantity"}, 400)
+        order = self.shop.place_order(self.shop.listings.change(index), market, quantity)
         return Response(self.shop.order_bytes(order.index), 201, media_type="application/json")
 
     async def _edited(self, request: Request, apply: Callable[[Mapping[str, object]], None]) -> Response:
@@ -274,5 +276,5 @@ async def _body(request: Request) -> object:
 
 
 def _whole(request: Request, name: str, usual: int) -> int:
-    text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else usual
+    given = integer_of(request.query_params.get(name, ""))
+    return usual if given is None else given

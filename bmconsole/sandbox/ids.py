@@ -36,6 +36,11 @@ def index_of(seed: int, text: str) -> int | None:
     return index if uuid_of(seed, index) == _text(raw) else None
 
 
+def integer_of(text: str) -> int | None:
+    """Return the whole number that a part of an address holds, None when it holds something else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 @lru_cache(maxsize=4096)
 def product_uuid(seed: int, number: int) -> str:
     """Return the UUID of a product of the catalogue."""

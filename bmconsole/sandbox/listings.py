@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .catalogue import GRADES_BY_SHARE, VARIANTS, Grade, Variant
 from .draw import Draw
-from .ids import index_of, product_uuid, uuid_of
+from .ids import index_of, integer_of, product_uuid, uuid_of
 from .markets import MARKETS, decimal_number, decimal_text
 
 JsonObject = dict[str, object]
@@ -127,7 +127,8 @@ class Listings:
 
     def find_anywhere(self, text: str) -> int | None:
         """Return the number as `find` does, also of a removed listing."""
-        index = self._index_of_integer(int(text)) if text.isascii() and text.isdigit() else index_of(self.seed, text)
+        number = integer_of(text)
+        index = index_of(self.seed, text) if number is None else self._index_of_integer(number)
         return index if index is not None and 0 <= index < self.count else None
 
     def find_sku(self, sku: str) -> int | None:

@@ -60,7 +60,7 @@ def update_order(shop: Shop, order: Order, body: Mapping[str, object]) -> None:
     if not isinstance(state, int) or isinstance(state, bool) or state not in FROM_STATE:
         raise _refuse("invalid_state", "new_state must be one of 2, 3, 4, 5, 6", "new_state")
     vat_type = body.get("vat_type")
-    if vat_type not in {None, "REGULAR", "MARGINAL"}:
+    if vat_type not in (None, "REGULAR", "MARGINAL"):
         raise _refuse("invalid", "vat_type must be REGULAR or MARGINAL", "vat_type")
 
     if state == SHIP:
@@ -90,7 +90,8 @@ def _move(shop: Shop, order: Order, body: Mapping[str, object], state: int) -> N
     reason = body.get("return_reason")
     if reason is None and state == REFUND_AFTER:
         raise _refuse("required", "return_reason is required", "return_reason")
-    if reason is not None and (isinstance(reason, bool) or reason not in RETURN_REASONS):
+    is_known = isinstance(reason, int) and not isinstance(reason, bool) and reason in RETURN_REASONS
+    if reason is not None and not is_known:
         raise _refuse("invalid", "return_reason is not one of the known reasons", "return_reason")
     message = _text(body, "return_message", 500)
     for line in movable:

@@ -46,6 +46,7 @@ def headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Basic {token}", "User-Agent": USER_AGENT}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 def test_it_announces_itself_and_ends_on_sigterm_with_connections_open() -> None:
     with process("--seed", "5", "--markets", "de-de,fr-fr") as (child, announced):
         assert announced["pid"] == child.pid
