@@ -44,44 +44,60 @@ class Book:
         return found
 
     def take(self, ticket: int, costs: Costs, priority: Priority, waiting: int, now: float) -> Answer:
-        """Grant all the rules of a request, or none.
+        """Grant all the rules of a request, or none."""
+        return self.blocked(costs, priority, now) or self.grant(ticket, costs, priority, waiting, now)
 
-        The first rule of `costs` keeps the passed-over counts: what is granted while a lower priority waits counts
-        towards that one's guaranteed share.
-        """
+    def blocked(self, costs: Costs, priority: Priority, now: float) -> Denied | None:
+        """Return what holds a request up, and until when; None when it may go."""
         first = self.state(costs[0][0])
-        passed = first.passed
-        borrowed = tier(priority, passed[priority])
+        passed = first.passed[priority]
+        borrowed = tier(priority, passed)
         opens = paced = 0.0
-        blocker = costs[0][0]
+        blocker = ""
         for name, cost in costs:
             state = self.state(name)
             state.advance(now)
             at = state.open_at(cost, priority, borrowed, now, self.attached)
             if at > opens:
                 opens, blocker = at, name
-            pace = state.paced_at(borrowed)
-            if pace > paced:
-                paced = pace
-                if pace > opens:
-                    blocker = name
-        if opens > now or paced > now:
-            if paced > opens:
-                # It may go earlier than its own tolerance says, once it has been passed over often enough.
-                paced = min(paced, now + max(1, SHARE - passed[priority]) * first.interval)
-            return Denied(max(opens, paced), blocker, self._overdue(passed))
-        waiting |= self.elsewhere
-        passed[priority] = 0
-        for lower in range(priority + 1, 4):
-            if waiting >> lower & 1:
-                passed[lower] += 1
+            at = state.paced_at(borrowed)
+            if at > paced:
+                paced = at
+        if opens <= now and paced <= now:
+            return None
+        if paced > opens:
+            blocker = costs[0][0]
+            # It may go earlier than its own tolerance says, once it has been passed over often enough.
+            soonest = now + max(1, SHARE - passed) * first.interval
+            opens = max(opens, min(paced, soonest))
+        return Denied(opens, blocker, _overdue(first.passed))
+
+    def grant(self, ticket: int, costs: Costs, priority: Priority, waiting: int, now: float) -> Granted:
+        """Count a request that nothing blocks as in flight.
+
+        The first rule of `costs` keeps the passed-over counts: what is granted while a lower priority waits counts
+        towards that one's guaranteed share.
+        """
         next_at = 0.0
         for name, cost in costs:
             state = self.state(name)
             state.grant(ticket, cost, now)
-            next_at = max(next_at, state.paced_at(priority))
+            at = state.paced_at(priority)
+            if at > next_at:
+                next_at = at
+        first = self.state(costs[0][0])
+        passed = first.passed
+        passed[priority] = 0
+        waiting = (waiting | self.elsewhere) >> priority + 1
+        lower = priority + 1
+        while waiting:
+            if waiting & 1:
+                passed[lower] += 1
+            waiting >>= 1
+            lower += 1
         self.flights[ticket] = Flight(now, costs)
-        return Granted(ticket, now, min(next_at, now + SHARE * first.interval), self._overdue(passed))
+        soonest = now + SHARE * first.interval
+        return Granted(ticket, now, next_at if next_at < soonest else soonest, _overdue(passed))
 
     def answered(self, ticket: int, at: float) -> Flight | None:
         """Hold a request's slots for one window from its response; None if it is not in flight."""
@@ -119,6 +135,6 @@ class Book:
                     state.probe = 0
         return flight
 
-    @staticmethod
-    def _overdue(passed: list[int]) -> int:
-        return sum(1 << priority for priority in range(1, 4) if passed[priority] >= SHARE)
+
+def _overdue(passed: list[int]) -> int:
+    return (passed[1] >= SHARE) << 1 | (passed[2] >= SHARE) << 2 | (passed[3] >= SHARE) << 3

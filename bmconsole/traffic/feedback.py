@@ -97,6 +97,7 @@ def _cut(state: RuleState, now: float) -> None:
     limit = state.rule.limit
     state.working = min(float(limit), max(1.0, _FLOOR * limit, _CUT * state.working))
     state.raise_at = now + RAISE_EVERY
+    state.repace()
 
 
 class Strikes:

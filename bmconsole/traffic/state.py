@@ -20,6 +20,8 @@ GRANULARITY = 0.002
 TICK = 1e-6
 """A hold is over only after its last moment; this much later it is worth asking."""
 
+_BACKGROUND = int(Priority.NORMAL)
+
 RAISE_EVERY = 300.0
 """Seconds after which a lowered working limit regains one."""
 
@@ -34,6 +36,7 @@ class RuleState:
         "faults",
         "flying",
         "held",
+        "interval",
         "level",
         "name",
         "passed",
@@ -42,7 +45,9 @@ class RuleState:
         "raise_at",
         "rtt",
         "rule",
+        "short",
         "slowed_until",
+        "stored",
         "tat",
         "trips",
         "working",
@@ -51,6 +56,7 @@ class RuleState:
     def __init__(self, name: str, rule: Rule) -> None:
         self.name = name
         self.rule = rule
+        self.short = rule.short
         self.working = float(rule.limit)
         self.raise_at = 0.0
         self.pause_until = 0.0
@@ -66,8 +72,11 @@ class RuleState:
         self.slowed_until = 0.0
         self.trips = 0
         self.passed = [0, 0, 0, 0]
+        self.stored: object = None
+        """What a stored ledger last wrote of it that seldom changes."""
+        self.repace()
         self._times = array("d")
-        self._costs = array("d")
+        self._costs = array("i")
         self._head = 0
 
     @property
@@ -75,27 +84,28 @@ class RuleState:
         """What counts against the limit now: in flight and held."""
         return self.flying + self.held
 
-    @property
-    def interval(self) -> float:
-        """Seconds between grants at the current working limit and round trip."""
-        return interval(self.rule.window, self.rtt, self.working)
+    def repace(self) -> None:
+        """Set the seconds between grants to the current working limit and round trip."""
+        self.interval = interval(self.rule.window, self.rtt, self.working)
 
     def advance(self, now: float) -> None:
         """Let go of what was held until before `now`, and let a lowered working limit recover."""
         times, head = self._times, self._head
         end = len(times)
-        while head < end and self.is_over(times[head], now):
-            self.held -= int(self._costs[head])
-            head += 1
-        if head > 64:
-            del times[:head]
-            del self._costs[:head]
-            head = 0
-        self._head = head
+        if head < end and self.is_over(times[head], now):
+            while head < end and self.is_over(times[head], now):
+                self.held -= self._costs[head]
+                head += 1
+            if head > 64:
+                del times[:head]
+                del self._costs[:head]
+                head = 0
+            self._head = head
         if self.working < self.rule.limit and now >= self.raise_at:
             steps = 1 + int((now - self.raise_at) / RAISE_EVERY)
             self.working = min(float(self.rule.limit), self.working + steps)
             self.raise_at += steps * RAISE_EVERY
+            self.repace()
 
     @staticmethod
     def is_over(release: float, now: float) -> bool:
@@ -104,11 +114,10 @@ class RuleState:
 
     def capacity(self, priority: int, tier: int, attached: bool) -> float:
         """Return how much of the rule a priority may fill."""
-        if not self.rule.short:
-            share = BACKGROUND_SHARE if priority >= Priority.NORMAL else 1.0
-            return max(1.0, math.floor(min(self.working, self.rule.limit * share)))
-        reserve = self.rule.reserve if attached and tier >= Priority.NORMAL else 0
-        return self.working - reserve
+        if self.short:
+            return self.working - self.rule.reserve if attached and tier >= _BACKGROUND else self.working
+        share = BACKGROUND_SHARE if priority >= _BACKGROUND else 1.0
+        return max(1.0, math.floor(min(self.working, self.rule.limit * share)))
 
     def open_at(self, cost: int, priority: int, tier: int, now: float, attached: bool) -> float:
         """Return when pause, probe and log allow `cost` more; `now` or earlier means at once."""
@@ -122,13 +131,13 @@ class RuleState:
 
     def paced_at(self, tier: int) -> float:
         """Return when the pace allows the next request of a tier; rules of hours and days are not paced."""
-        return self.tat - self.interval * TOLERANCE[tier] if self.rule.short else 0.0
+        return self.tat - self.interval * TOLERANCE[tier] if self.short else 0.0
 
     def grant(self, ticket: int, cost: int, now: float) -> None:
         """Count one more in flight and move the pace on."""
         self.flying += cost
-        if self.rule.short:
-            self.tat = max(self.tat, now) + self.interval * cost
+        if self.short:
+            self.tat = (self.tat if self.tat > now else now) + self.interval * cost
         if self.level and not self.probe:
             self.probe = ticket
 
@@ -144,7 +153,7 @@ class RuleState:
     def give_back(self, cost: int) -> None:
         """Undo a grant that was never handed over."""
         self.flying -= cost
-        if self.rule.short:
+        if self.short:
             self.tat -= self.interval * cost
 
     def forgive(self) -> None:
@@ -152,6 +161,16 @@ class RuleState:
         self.working = float(self.rule.limit)
         self.pause_until = self.slowed_until = 0.0
         self.level = self.probe = self.faults = 0
+        self.repace()
+
+    def doubt(self) -> None:
+        """Forget everything but what is in flight: what was stored makes no sense."""
+        self.drop_holds()
+        self.forgive()
+        self.tat = self.raise_at = 0.0
+        self.rtt = FIRST_RTT
+        self.passed = [0, 0, 0, 0]
+        self.repace()
 
     def fill(self, until: float) -> None:
         """Count as full until a moment."""
@@ -164,36 +183,51 @@ class RuleState:
     def saw_round_trip(self, seconds: float) -> None:
         """Fold one round trip into the mean."""
         self.rtt += RTT_WEIGHT * (seconds - self.rtt)
+        self.repace()
 
     def holds(self) -> tuple[bytes, bytes]:
-        """Return release times and costs as packed doubles."""
+        """Return release times as packed doubles, and costs as packed 32 bit integers."""
         return self._times[self._head :].tobytes(), self._costs[self._head :].tobytes()
 
     def load_holds(self, times: bytes, costs: bytes) -> None:
         """Replace the holds by packed ones.
 
         Raises:
-            ValueError: They are damaged: of odd length, unequal, unsorted or not finite.
+            ValueError: They are damaged: of odd length, or of unequal number.
         """
-        fresh_times, fresh_costs = array("d"), array("d")
+        fresh_times, fresh_costs = array("d"), array("i")
         fresh_times.frombytes(times)
         fresh_costs.frombytes(costs)
         if len(fresh_times) != len(fresh_costs):
             raise ValueError("holds without costs")
         self._times, self._costs, self._head = fresh_times, fresh_costs, 0
+        self.held = sum(fresh_costs)
 
-    def shift(self, seconds: float) -> None:
-        """Move every release: a window was made longer, or the clock's zero is another."""
+    def drop_holds(self) -> None:
+        """Let go of every hold; what is in flight stays."""
+        del self._times[:], self._costs[:]
+        self._head = self.held = 0
+
+    def lengthen(self, seconds: float) -> None:
+        """Move every release: the window was made longer."""
         self._times = array("d", (time + seconds for time in self._times[self._head :]))
         self._costs = self._costs[self._head :]
         self._head = 0
+
+    def move_clock(self, seconds: float) -> None:
+        """Carry every time over to a clock that shows `seconds` more."""
+        self.lengthen(seconds)
+        self.raise_at += seconds
+        self.pause_until += seconds
+        self.slowed_until += seconds
+        self.tat += seconds
 
     def is_sound(self) -> bool:
         """Whether the counts agree with one another."""
         times = self._times[self._head :]
         return (
             self.flying >= 0
-            and self.held == int(sum(self._costs[self._head :]))
+            and self.held == sum(self._costs[self._head :])
             and all(map(math.isfinite, times))
             and list(times) == sorted(times)
             and 0 < self.working <= self.rule.limit

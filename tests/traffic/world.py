@@ -1,12 +1,15 @@
-"""A controller in virtual time in front of a model of the server, which checks its windows when the world ends."""
+"""Controllers in virtual time in front of a model of the server, which checks its windows when the world ends."""
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 
 from bmconsole.domain.priority import Priority
 from bmconsole.traffic import MemoryLedger, Outcome, Rule, TrafficController
 from bmconsole.traffic.ledger import Ledger
 from bmconsole.traffic.routes import Costs
+from bmconsole.traffic.sqlite_ledger import SqliteLedger
 from tests.traffic.server import Oracle
 from tests.traffic.virtual import VirtualClock, VirtualLoop, run
 
@@ -20,17 +23,22 @@ def instant() -> tuple[float, float]:
     return 0.0, 0.0
 
 
+def uniform(most: float, seed: int = 1, back: float = 0.05) -> Latency:
+    """A network that takes up to `most` seconds to the server."""
+    rng = random.Random(seed)
+    return lambda: (rng.uniform(0, most), back)
+
+
+def lognormal(seed: int = 1) -> Latency:
+    """A network with a long tail: median 0.1 s, 99 % under 1 s, at most 8 s."""
+    rng = random.Random(seed)
+    return lambda: (min(8.0, rng.lognormvariate(-2.3, 1.0)), 0.02)
+
+
 class World:
     """One token at one server; any number of controllers (processes) before it."""
 
-    def __init__(
-        self,
-        rules: Iterable[Rule],
-        *,
-        latency: Latency = instant,
-        blocking: bool = True,
-        loop: VirtualLoop | None = None,
-    ) -> None:
+    def __init__(self, rules: Iterable[Rule], *, latency: Latency = instant, loop: VirtualLoop | None = None) -> None:
         self.rules = tuple(rules)
         self.loop = loop or VirtualLoop()
         self.clock = VirtualClock(self.loop)
@@ -39,11 +47,17 @@ class World:
         self.waits: dict[Priority, list[float]] = {priority: [] for priority in Priority}
         self.grants: dict[Priority, list[float]] = {priority: [] for priority in Priority}
 
+    def memory(self) -> MemoryLedger:
+        """Return a ledger of one process's own."""
+        return MemoryLedger(self.rules, clock=self.clock)
+
+    def shared(self, folder: Path) -> SqliteLedger:
+        """Return another process's view of the one ledger in `folder`."""
+        return SqliteLedger(folder / "ledger-test.db", self.rules, clock=self.clock)
+
     def controller(self, ledger: Ledger | None = None, *, console: bool = False) -> TrafficController:
         """Return a controller, over a ledger of its own unless one is given."""
-        return TrafficController(
-            self.rules, ledger or MemoryLedger(self.rules, clock=self.clock), console_attached=console
-        )
+        return TrafficController(self.rules, ledger or self.memory(), console_attached=console)
 
     async def request(
         self,
@@ -59,14 +73,10 @@ class World:
         self.waits[priority].append(self.loop.time() - asked)
         self.grants[priority].append(self.loop.time())
         out, back = self.latency()
-        await self._sleep(out)
+        await _sleep(out)
         self.oracle.arrive(costs, self.loop.time())
-        await self._sleep(back)
+        await _sleep(back)
         slot.answered(Outcome.OK)
-
-    async def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.sleep(seconds)
 
     async def saturate(
         self, controller: TrafficController, priority: Priority, seconds: float, *, backlog: int, costs: Costs = EDGE
@@ -84,7 +94,36 @@ class World:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
 
+    async def now_and_then(
+        self,
+        controller: TrafficController,
+        priority: Priority,
+        seconds: float,
+        *,
+        rate: float,
+        most: int = 1,
+        costs: Costs = EDGE,
+        seed: int = 7,
+    ) -> None:
+        """Send 1 to `most` requests at once, at random moments, `rate` times a second; wait for all of them."""
+        rng = random.Random(seed)
+        end = self.loop.time() + seconds
+        sent: list[asyncio.Task[None]] = []
+        while True:
+            await asyncio.sleep(rng.expovariate(rate))
+            if self.loop.time() >= end:
+                break
+            sent += [
+                asyncio.create_task(self.request(controller, priority, costs)) for _ in range(rng.randint(1, most))
+            ]
+        await asyncio.gather(*sent)
+
     def run(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run an async function to its end; then no window may have been overrun."""
         run(self.loop, work())
         self.oracle.check()
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

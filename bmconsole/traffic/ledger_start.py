@@ -1,0 +1,123 @@
+"""Taking over the ledger that other processes, an earlier run or an earlier boot of the machine left.
+
+What is in doubt counts as full for rules of up to a minute. Longer ones would be shut for a day: they are rebuilt from
+the journal's sends. After a restart of the machine their times are carried over through UTC.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from bmconsole.store.sqlite import Connection, Row
+from bmconsole.traffic import ledger_file
+from bmconsole.traffic.book import GRACE, Book
+from bmconsole.traffic.clock import Clock
+from bmconsole.traffic.rules import rule_of
+from bmconsole.traffic.state import RuleState
+
+
+class Past(Protocol):
+    """What was sent before, for rules of hours and days, told by the journal."""
+
+    def __call__(self, rule: str, since: float) -> Iterable[tuple[float, int]]:
+        """Return (UTC second, cost) of what counted, or may have counted, for `rule` since a UTC second."""
+
+
+def nothing_known(rule: str, since: float) -> Iterable[tuple[float, int]]:
+    """Return nothing: there is no journal to ask."""
+    return ()
+
+
+def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, lost: bool) -> set[str]:
+    """Bring the file and the book's states together, within the caller's transaction; returns the rules concerned.
+
+    Args:
+        connection: The open file, its write lock held.
+        book: States of the configured rules, as yet empty.
+        clock: The boot-based clock, and UTC.
+        past: Rebuilds the rules of hours and days.
+        lost: Whether a file that is empty now had contents that nobody knows.
+
+    Raises:
+        LedgerUnusable: A newer version made the file.
+        ValueError, sqlite3.Error: It is damaged.
+    """
+    now, utc = clock.now(), clock.utc()
+    ledger_file.make_tables(connection)
+    meta = connection.execute("SELECT version, boot, last, last_utc FROM meta").fetchone()
+    shift: float | None = None
+    if meta is None:
+        connection.execute(
+            "INSERT INTO meta (id, version, boot, last, last_utc) VALUES (1, ?, ?, ?, ?)",
+            (ledger_file.VERSION, clock.boot_id, now, utc),
+        )
+    else:
+        ledger_file.check_version(meta)
+        if meta["boot"] != clock.boot_id or meta["last"] > now:
+            shift = now - meta["last"] - max(0.0, utc - meta["last_utc"])
+            connection.execute("UPDATE meta SET boot = ?, last = ?, last_utc = ?", (clock.boot_id, now, utc))
+            connection.execute("UPDATE flight SET at = at + ?", (shift,))
+    rows = {str(row["name"]): row for row in connection.execute("SELECT * FROM rule")}
+    flying = _flying_by_rule(connection)
+    names = {*book.states, *(name for name in rows if rule_of(name) in book.rules)}
+    for name in names:
+        state, row = book.state(name), rows.get(name)
+        if row is None:
+            ledger_file.add_rule(connection, state)
+            sound = not (lost and meta is None)
+        else:
+            sound = _load(state, row, flying.get(name, 0))
+            _adapt(connection, state, int(row["most"]), float(row["span"]))
+        if not sound:
+            _doubt(state, past, now, utc)
+        elif shift is not None:
+            _carry_over(state, shift, now)
+    return names
+
+
+def _flying_by_rule(connection: Connection) -> dict[str, int]:
+    flying: dict[str, int] = {}
+    for (written,) in connection.execute("SELECT costs FROM flight"):
+        for name, cost in ledger_file.read_costs(written):
+            flying[name] = flying.get(name, 0) + cost
+    return flying
+
+
+def _load(state: RuleState, row: Row, flying: int) -> bool:
+    """Load a rule and return whether it makes sense; what is in flight is told by the flights themselves."""
+    try:
+        ledger_file.load_rule(state, row)
+        sound = state.flying == flying and state.is_sound()
+    except (ValueError, TypeError):
+        sound = False
+    state.flying = flying
+    return sound
+
+
+def _adapt(connection: Connection, state: RuleState, most: int, span: float) -> None:
+    """Take over a changed limit; holds that were made for a shorter window last for the longer one."""
+    rule = state.rule
+    if (most, span) == (rule.limit, rule.window):
+        return
+    state.working = min(float(rule.limit), max(1.0, state.working * rule.limit / most))
+    state.repace()
+    if rule.window > span:
+        state.lengthen(rule.window - span)
+    connection.execute("UPDATE rule SET most = ?, span = ? WHERE name = ?", (rule.limit, rule.window, state.name))
+
+
+def _carry_over(state: RuleState, shift: float, now: float) -> None:
+    """The machine was started anew: nothing tells how long ago its last moments were."""
+    state.move_clock(shift)
+    if state.rule.short:
+        state.drop_holds()
+        state.fill(now + state.rule.window)
+
+
+def _doubt(state: RuleState, past: Past, now: float, utc: float) -> None:
+    state.doubt()
+    window = state.rule.window
+    if state.rule.short:
+        state.fill(now + window + GRACE)
+        return
+    for sent, cost in past(state.name, utc - window):
+        state.add_past(now - max(0.0, utc - sent) + window, cost)
