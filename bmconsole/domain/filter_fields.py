@@ -78,7 +78,7 @@ FIELDS: dict[Table, dict[str, FieldInfo]] = {
             FieldInfo("status", FieldType.ENUM, "what the order waits for", tuple(Status)),
             FieldInfo("state", FieldType.NUMBER, "the API's number of the order's state"),
             FieldInfo(_MARKET.name, _MARKET.type, "market that the order came from", _MARKET.values),
-            FieldInfo("sku", FieldType.TEXT, "SKU of any line"),
+            FieldInfo("sku", FieldType.TEXT, "SKU of any line, in its own case"),
             FieldInfo("imei", FieldType.TEXT, "IMEI of any line"),
             FieldInfo("tracking", FieldType.TEXT, "tracking number"),
             FieldInfo("buyer", FieldType.TEXT, "name of the buyer"),
@@ -92,7 +92,7 @@ FIELDS: dict[Table, dict[str, FieldInfo]] = {
     Table.LISTINGS: {
         info.name: info
         for info in (
-            FieldInfo("sku", FieldType.TEXT, "SKU"),
+            FieldInfo("sku", FieldType.TEXT, "SKU, in its own case"),
             FieldInfo("title", FieldType.TEXT, "title"),
             FieldInfo("grade", FieldType.ENUM, "grade", GRADES),
             FieldInfo("publication", FieldType.ENUM, "publication in the chosen market", tuple(PUBLICATIONS)),
