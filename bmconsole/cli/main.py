@@ -127,12 +127,13 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _crashed(error: BaseException, as_json: bool) -> int:
-    from bmconsole.cli.crash import report
-
     try:
+        from bmconsole.cli.crash import report
+
         told = f"The report is in {report(error)}."
-    except BmError as trouble:
-        told = f"There is no report: {trouble.message}"
+    except Exception as trouble:
+        # Whatever broke may break this too, and even then one line is what people get
+        told = f"No report could be written ({type(trouble).__name__})."
     return _tell(BmError(f"Something went wrong inside ({type(error).__name__}).", hint=told), as_json)
 
 
