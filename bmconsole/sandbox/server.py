@@ -242,21 +242,21 @@ def running_in_thread(options: Options | None = None) -> Iterator[RunningSandbox
     def main() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:  # handed to the thread that waits
+        except BaseException as error:  # raised in the thread that waits
             failed.append(error)
         finally:
             up.set()
 
     thread = threading.Thread(target=main, name="sandbox")
     thread.start()
+    up.wait()
     try:
-        up.wait()
-        if failed:
-            raise failed[0]
-        yield ready[0]
+        if ready:
+            yield ready[0]
     finally:
-        if stop and thread.is_alive():
-            stop[0]()
+        if ready:
+            with contextlib.suppress(RuntimeError):  # it broke down meanwhile, which is raised below
+                stop[0]()
         thread.join()
     if failed:
         raise failed[0]
