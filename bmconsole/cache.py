@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from tzlocal import get_localzone
+
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
@@ -61,7 +63,7 @@ class Cache:
         """The zone in which times are shown and typed: the configured one, else the machine's."""
         if self.profile.timezone:
             return ZoneInfo(self.profile.timezone)
-        return datetime.now().astimezone().tzinfo or self._platform_zone()
+        return get_localzone()
 
     async def orders_page(self, query: Query) -> list[OrderRow]:
         """Return the orders that `query` asks for.
