@@ -1,5 +1,6 @@
 """`bmconsole demo`: the console on an invented shop, in a folder of its own, without an account."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bmconsole.cli.engine import leaving_on_sigterm, serve
 from bmconsole.cli.frame import Call, Command
 from bmconsole.domain.times import parse_duration
 from bmconsole.errors import BmError, UsageError
@@ -45,7 +47,7 @@ def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
         raise UsageError("--for goes with --headless.", field="for", value=duration)
     if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal.", hint="Without one: bmconsole demo --headless")
-    with _folder(call, keep=keep) as home, _sandbox() as announced:
+    with leaving_on_sigterm(), _folder(call, keep=keep) as home, _sandbox() as announced:
         paths = Paths.under(home)
         profile = _profile(announced, "viewer" if call.read_only else "operator")
         _settle_in(profile, paths)
@@ -59,9 +61,6 @@ def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
 
 
 def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) -> int:
-    import asyncio
-
-    from bmconsole.cli.engine import serve
     from bmconsole.workspace import Workspace
 
     async def work() -> int:

@@ -25,7 +25,8 @@ def run(call: Call) -> int:
 
     Syncs on its timers, settles writes and logs to stderr, until SIGTERM or Ctrl-C.
     """
-    return call.run(lambda workspace: serve(call, workspace))
+    with leaving_on_sigterm():
+        return call.run(lambda workspace: serve(call, workspace))
 
 
 async def serve(call: Call, workspace: "Workspace", *, seconds: float | None = None) -> int:
@@ -44,6 +45,20 @@ async def serve(call: Call, workspace: "Workspace", *, seconds: float | None = N
                 task.cancel()
             await asyncio.gather(settling, telling, return_exceptions=True)
     return 0
+
+
+@contextmanager
+def leaving_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process with 0 and in order, also while there is no event loop yet that could be told."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(0)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +32,11 @@ class Call:
         self.profile_name: str | None = None
         self.json = False
         self.read_only = False
-        self.paths = Paths.default()
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where files live."""
+        return Paths.default()
 
     def settings(self) -> "Settings":
         """Return the settings of the chosen profile; raises SettingsError."""
@@ -137,7 +142,7 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"no_args_is_help": False} | kwargs)
         self.params = [*self.params, *_shared_options()]
 
     def resolve_command(

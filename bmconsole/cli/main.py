@@ -54,9 +54,11 @@ def app(context: click.Context) -> int:
     profile = call.profile("required")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
+    from bmconsole.cli.engine import leaving_on_sigterm
     from bmconsole.console.app import run_console
 
-    return run_console(profile, call.paths)
+    with leaving_on_sigterm():
+        return run_console(profile, call.paths)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -112,6 +114,8 @@ def _usage(error: click.UsageError) -> UsageError:
     parameter = getattr(error, "param", None)
     message = clean(error.format_message())
     path = error.ctx.command_path if error.ctx else "bmconsole"
+    if error.ctx and isinstance(error.ctx.command, click.Group) and message.startswith("Missing command"):
+        message = f"{path} needs a command: {', '.join(error.ctx.command.list_commands(error.ctx))}."
     return UsageError(
         message if message.endswith((".", "?", ")")) else f"{message}.",
         field=parameter.name if isinstance(parameter, click.Parameter) else None,

@@ -140,6 +140,17 @@ def test_the_headless_demo_lives_in_its_own_folder_and_takes_its_child_along(
     assert sorted(home.rglob("*")) == before
 
 
+def test_a_demo_that_is_told_to_end_at_once_cleans_up(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    child = start("demo", "--headless")
+    announced = json.loads(line(child.stdout))
+    assert end(child, signal.SIGTERM)[0] == 0
+    assert gone(announced["pid"])
+    assert not Path(announced["home"]).exists()
+
+
 def test_a_demo_that_is_killed_takes_its_sandbox_along(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
