@@ -67,25 +67,21 @@ async def test_a_strict_server_never_answers_429() -> None:
 
 
 async def test_a_redirect_takes_a_slot_of_its_own() -> None:
-    async with StrictServer(script=replies((302, {"location": "/ws/orders/2"}, b""))) as server:
-        async with client_of(server) as (client, controller):
-            await client.get("/ws/orders/1", follow_redirects=True)
-            assert controller.snapshot().rule("edge").used == 2
+    redirect = replies((302, {"location": "/ws/orders/2"}, b""))
+    async with StrictServer(script=redirect) as server, client_of(server) as (client, controller):
+        await client.get("/ws/orders/1", follow_redirects=True)
+        assert controller.snapshot().rule("edge").used == 2
 
 
 async def test_what_was_answered_429_goes_again_with_its_body() -> None:
-    async with StrictServer(script=replies((429, {}, b"{}"), (429, {}, b"{}"))) as server:
-        rules = (Rule("edge", 50, 0.05), *RULES[1:])
-        async with client_of(server, rules) as (client, controller):
+    twice = replies((429, {}, b"{}"), (429, {}, b"{}"))
+    rules = (Rule("edge", 50, 0.05), *RULES[1:])
+    async with StrictServer(script=twice) as server, client_of(server, rules) as (client, controller):
         waiting = asyncio.create_task(client.post("/ws/orders/1", json={"new_state": 2}))
-        while len(server.arrivals) < 1:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        controller.reset()  # the pause would be a minute after the second 429
-        while len(server.arrivals) < 2:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        controller.reset()
+        for seen in (1, 2):
+            await server.arrived(seen)
+            await asyncio.sleep(0.1)
+            controller.reset()  # the pause would be a minute after the second 429
         response = await waiting
         assert response.status_code == 200
         assert [json.loads(arrival.body) for arrival in server.arrivals] == [{"new_state": 2}] * 3
@@ -114,21 +110,21 @@ async def test_a_stale_request_is_dropped_not_sent() -> None:
 
 @pytest.mark.parametrize("what", ["timeout", "reset", "cancelled"])
 async def test_a_request_without_an_answer_keeps_its_slot(what: str) -> None:
-    async with StrictServer(service=0 if what == "reset" else 30.0, script=lambda _: (0, {}, b"")) as server:
-        async with client_of(server, timeout=0.1 if what == "timeout" else 5.0) as (client, controller):
-            task = asyncio.create_task(client.post("/ws/orders/1", json={}))
-            if what == "cancelled":
-                while not server.arrivals:
-                    await asyncio.sleep(0.01)
-                task.cancel()
-            with pytest.raises((httpx.TransportError, asyncio.CancelledError)):
-                await task
-            snapshot = controller.snapshot()
-            assert snapshot.rule("edge").used == 1
-            assert snapshot.in_flight == 0
-            await asyncio.sleep(0.5)  # longer than the window, shorter than the grace
-            assert controller.snapshot().rule("edge").used == 1
-            assert len(server.arrivals) == 1  # a write is never repeated here
+    closing = StrictServer(service=0 if what == "reset" else 30.0, script=lambda _: (0, {}, b""))
+    timeout = 0.1 if what == "timeout" else 5.0
+    async with closing as server, client_of(server, timeout=timeout) as (client, controller):
+        task = asyncio.create_task(client.post("/ws/orders/1", json={}))
+        if what == "cancelled":
+            await server.arrived(1)
+            task.cancel()
+        with pytest.raises((httpx.TransportError, asyncio.CancelledError)):
+            await task
+        snapshot = controller.snapshot()
+        assert snapshot.rule("edge").used == 1
+        assert snapshot.in_flight == 0
+        await asyncio.sleep(0.5)  # longer than the window, shorter than the grace
+        assert controller.snapshot().rule("edge").used == 1
+        assert len(server.arrivals) == 1  # a write is never repeated here
 
 
 async def test_nobody_listening_is_an_error_that_keeps_its_slot() -> None:
@@ -171,7 +167,7 @@ async def test_a_streamed_answer_counts_from_its_headers() -> None:
     async with (
         StrictServer(script=lambda _: (200, {}, b"x" * 10_000)) as server,
         client_of(server) as (client, traffic),
+        client.stream("GET", "/ws/orders") as response,
     ):
-        async with client.stream("GET", "/ws/orders") as response:
-            assert traffic.snapshot().in_flight == 0
-            assert len(await response.aread()) == 10_000
+        assert traffic.snapshot().in_flight == 0
+        assert len(await response.aread()) == 10_000
