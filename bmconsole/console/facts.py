@@ -83,6 +83,10 @@ def _hours(value: object) -> Cell:
     return NOTHING if value is None else look.text(f"{value} h")
 
 
+def _some(value: object) -> Cell:
+    return look.text(value) if value else NOTHING
+
+
 def _yes(value: object) -> Cell:
     return look.text("yes") if value else NOTHING
 
@@ -124,7 +128,7 @@ _LINE_FIELDS: tuple[Field, ...] = (
     ("imei", "IMEI", look.text),
     ("serial_number", "serial number", look.text),
     ("shipping_delay", "to leave within", _hours),
-    ("return_reason", "return reason", look.text),
+    ("return_reason", "return reason", _some),
     ("return_message", "return message", look.text),
 )
 _ADDRESS_FIELDS: tuple[Field, ...] = (

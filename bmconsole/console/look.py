@@ -110,7 +110,7 @@ def due(moment: datetime | None, late: bool, open_: bool, now: datetime) -> Cell
 def span(length: timedelta) -> str:
     """Return a length of time in a few characters: `40 s`, `12 min`, `5 h`, `3 d`."""
     seconds = max(0, int(length.total_seconds()))
-    for limit, unit, name in ((90, 1, "s"), (5_400, 60, "min"), (129_600, 3_600, "h")):
+    for limit, unit, name in ((90, 1, "s"), (5_400, 60, "min"), (172_800, 3_600, "h")):
         if seconds < limit:
             return f"{seconds // unit} {name}"
     return f"{seconds // 86_400} d"

@@ -13,7 +13,7 @@ from bmconsole.console.actions import bindings
 from bmconsole.console.look import INTENT_LOOK, NOTHING, Cell, Tone
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column
-from bmconsole.console.widgets.dialogs import DiffDialog, step
+from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.console.widgets.form import ListingForm
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.table import ListSource, VirtualTable
@@ -44,32 +44,38 @@ class EditTab(Tab):
         self.writing = False
         self.read_only = False
         self._message: Cell = ()
+        self._ranks: dict[str, int] = {}
         self._source: ListSource[Offer] = ListSource(key="market")
 
+        self._head, self._form_title = Sheet(id="edit-head"), Sheet(id="form-title")
+        self._said, self._writes = Sheet(id="edit-message"), Sheet(id="writes")
+        self._offers = VirtualTable(self._source, self._columns(), id="offers")
+        self.form = ListingForm()
+
     def compose(self) -> ComposeResult:
-        yield Sheet(id="edit-head")
-        yield VirtualTable(self._source, self._columns(), id="offers")
+        yield self._head
+        yield self._offers
         with VerticalScroll(id="edit-lower", can_focus=False):
-            yield Sheet(id="form-title")
-            yield ListingForm()
-            yield Sheet(id="edit-message")
+            yield self._form_title
+            yield self.form
+            yield self._said
             yield Static("Writes", id="writes-title", markup=False)
-            yield Sheet(id="writes")
+            yield self._writes
 
     def on_mount(self) -> None:
         self._show()
 
     def enter(self) -> None:
         if self.listing_id is None or self.read_only:
-            self.query_one(VirtualTable).focus()
+            self._offers.focus()
         else:
-            self.query_one(ListingForm).begin()
+            self.form.begin()
         self.renew()
 
     def open(self, listing: str) -> None:
         """Edit another listing, in the market that the listings show."""
         if listing != self.listing_id:
-            self.query_one(ListingForm).discard()
+            self.form.discard()
             self.listing_id, self.view, self._message = listing, None, ()
         self.chosen = self.market
         self._load(focus=True)
@@ -87,17 +93,16 @@ class EditTab(Tab):
         if self.view is None or market not in self.view.listing.offers or market == self.chosen:
             return
         self.chosen = market
-        self.query_one(ListingForm).discard()
+        self.form.discard()
         self._message = ()
-        table = self.query_one("#offers", VirtualTable)
-        table.move_to(list(self.view.listing.offers).index(market))
+        self._offers.move_to(self._position())
         self._show()
 
     # Keys.
 
     def action_edit(self) -> None:
         if self.view is not None and not self.read_only:
-            self.query_one(ListingForm).begin()
+            self.form.begin()
 
     async def action_back(self) -> None:
         await self.app.run_action("show_listings")
@@ -123,23 +128,24 @@ class EditTab(Tab):
             return
         try:
             self.view = await self.workspace.listing_view(self.listing_id)
-            self.read_only = (await self.workspace.status()).access == "viewer"
+            status = await self.workspace.status()
         except BmError as error:
             self._say(((f"× {error.line()}", Tone.BAD),))
             return
+        self.read_only = status.access == "viewer"
+        self._ranks = {name: rank for rank, name in enumerate(status.markets)}
         if self.chosen not in self.view.listing.offers:
-            self.chosen = next(iter(self.view.listing.offers), self.chosen)
+            self.chosen = next(iter(self._markets()), self.chosen)
         self._show()
         if focus:
-            self.query_one("#offers", VirtualTable).move_to(self._position())
             self.enter_form()
 
     def enter_form(self) -> None:
         """Put the cursor where work goes on."""
         if self.read_only:
-            self.query_one("#offers", VirtualTable).focus()
+            self._offers.focus()
         else:
-            self.query_one(ListingForm).begin()
+            self.form.begin()
 
     # The form.
 
@@ -151,11 +157,10 @@ class EditTab(Tab):
     @work(exclusive=True, group="edit-check")
     async def _check(self, typed: dict[str, str]) -> None:
         """Say at each field what its change means, or what is wrong with it."""
-        form = self.query_one(ListingForm)
         if self.listing_id is None:
             return
         for name, _, _ in ListingForm.FIELDS:
-            field = form.field(name)
+            field = self.form.field(name)
             if name not in typed:
                 field.remark(None)
                 continue
@@ -213,18 +218,16 @@ class EditTab(Tab):
         self._load()
 
     def _blame(self, error: UsageError) -> None:
-        form = self.query_one(ListingForm)
         names = [name for name, _, _ in ListingForm.FIELDS]
         if error.field in names:
-            field = form.field(error.field)
+            field = self.form.field(error.field)
             field.remark(((f"× {error.line()}", Tone.BAD),), bad=True)
             field.input.focus()
         self._say(((f"× {error.line()}", Tone.BAD),))
 
     def _tell(self, intents: Sequence[Intent]) -> None:
-        form = self.query_one(ListingForm)
         if all(intent.state is IntentState.CONFIRMED for intent in intents):
-            form.discard()
+            self.form.discard()
         for intent in intents:
             self._say(outcome(intent))
             severity = "information" if intent.state is IntentState.CONFIRMED else "error"
@@ -238,18 +241,18 @@ class EditTab(Tab):
     def _next_market(self, event: ListingForm.MarketAsked) -> None:
         event.stop()
         if self.view is not None and self.view.listing.offers:
-            markets = list(self.view.listing.offers)
+            markets = self._markets()
             self.choose(markets[(self._position() + event.step) % len(markets)])
 
     @on(ListingForm.Left)
     def _leave(self, event: ListingForm.Left) -> None:
         event.stop()
-        self.query_one("#offers", VirtualTable).focus()
+        self._offers.focus()
 
     @on(VirtualTable.Moved)
     def _point(self, event: VirtualTable.Moved) -> None:
         event.stop()
-        if event.key is not None and event.table.has_focus:
+        if event.key is not None and event.by_hand:
             self.choose(event.key)
 
     @on(VirtualTable.Chosen)
@@ -259,36 +262,41 @@ class EditTab(Tab):
         self.enter_form()
 
     @on(VirtualTable.Counted)
-    def _ignore(self, event: VirtualTable.Counted) -> None:
+    def _place(self, event: VirtualTable.Counted) -> None:
         event.stop()
+        if self._offers.cursor_key != self.chosen:
+            self._offers.move_to(self._position())
 
     # What is shown.
 
+    def _markets(self) -> list[str]:
+        """The markets that have an offer, in the order of the settings."""
+        offers = self.view.listing.offers if self.view else {}
+        return sorted(offers, key=lambda name: self._ranks.get(name, len(self._ranks)))
+
     def _position(self) -> int:
-        markets = list(self.view.listing.offers) if self.view else []
+        markets = self._markets()
         return markets.index(self.chosen) if self.chosen in markets else 0
 
     def _say(self, cell: Cell) -> None:
         self._message = cell
-        self.query_one("#edit-message", Sheet).show(cell)
+        self._said.show(cell)
 
     def _show(self) -> None:
-        head = self.query_one("#edit-head", Sheet)
         self.set_class(self.view is None, "-empty")
         if self.view is None:
-            head.show(
+            self._head.show(
                 (("No listing chosen", Tone.STRONG),),
                 (("Enter on a listing in Listings brings its offers here.", Tone.DIM),),
             )
             return
         listing = self.view.listing
-        head.show(self._title(listing), self._about(listing))
-        table = self.query_one("#offers", VirtualTable)
-        self._source.rows = tuple(listing.offers.values())
-        table.renew()
+        self._head.show(self._title(listing), self._about(listing))
+        self._source.rows = [listing.offers[market] for market in self._markets()]
+        self._offers.renew()
         self._fill(listing)
         lines = [self._write_line(intent) for intent in self.view.intents[:SHOWN_INTENTS]]
-        self.query_one("#writes", Sheet).show(*lines or [(("none yet", Tone.DIM),)])
+        self._writes.show(*lines or [(("none yet", Tone.DIM),)])
         self._say(self._message)
 
     def _title(self, listing: Listing) -> Cell:
@@ -308,13 +316,12 @@ class EditTab(Tab):
         return (*about, ("   read-only: the access is viewer", Tone.WARN)) if self.read_only else about
 
     def _fill(self, listing: Listing) -> None:
-        form, title = self.query_one(ListingForm), self.query_one("#form-title", Sheet)
         offer = listing.offers.get(self.chosen)
-        form.disabled = self.read_only or offer is None
+        self.form.disabled = self.read_only or offer is None
         if offer is None:
-            title.show(((f"no offer in {self.chosen or 'any market'}", Tone.DIM),))
+            self._form_title.show(((f"no offer in {self.chosen or 'any market'}", Tone.DIM),))
             return
-        title.show((("Offer in ", Tone.DIM), (offer.market, Tone.STRONG), (f"  {offer.currency}", Tone.DIM)))
+        self._form_title.show((("Offer in ", Tone.DIM), (offer.market, Tone.STRONG), (f"  {offer.currency}", Tone.DIM)))
         values = {
             "price": offer.price.text() if offer.price else "",
             "min_price": offer.min_price.text() if offer.min_price else "",
@@ -322,8 +329,8 @@ class EditTab(Tab):
             "warranty_delay": "" if offer.warranty_delay is None else str(offer.warranty_delay),
             "comment": clean(offer.comment or ""),
         }
-        form.fill(values)
-        if typed := form.changed():
+        self.form.fill(values)
+        if typed := self.form.changed():
             self._check(typed)
 
     def _write_line(self, intent: Intent) -> Cell:
@@ -393,9 +400,8 @@ class EditTab(Tab):
 
 def _preview(change: Change) -> Cell:
     old = "–" if change.old is None else clean(change.old, limit=30)
-    percent = step(change)
     shown: Cell = ((old, Tone.DIM), (" → ", Tone.DIM), (clean(change.new, limit=30), Tone.STRONG))
-    return (*shown, (f"  {percent}", Tone.WARN), (f"  {clean(change.note)}" if change.note else "", Tone.WARN))
+    return (*shown, (f"  {clean(change.note)}" if change.note else "", Tone.WARN))
 
 
 def outcome(intent: Intent) -> Cell:

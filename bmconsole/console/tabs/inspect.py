@@ -38,19 +38,21 @@ class InspectTab(Tab):
         self._cached: Order | None = None
         self._loading = False
 
+        self._head, self._body = Sheet(id="inspect-head"), Sheet(id="inspect-body")
+        self._scroll = VerticalScroll(self._body, id="inspect-scroll")
+
     def compose(self) -> ComposeResult:
-        yield Sheet(id="inspect-head")
-        with VerticalScroll(id="inspect-scroll"):
-            yield Sheet(id="inspect-body")
+        yield self._head
+        yield self._scroll
 
     def enter(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self._scroll.focus()
         self._show()
 
     def open(self, order_id: int) -> None:
         """Show another order: the cached one first."""
         self.order_id, self.inspection, self._cached, self.error = order_id, None, None, None
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._scroll.scroll_home(animate=False)
         self._inspect()
 
     def action_refresh(self) -> None:
@@ -89,7 +91,7 @@ class InspectTab(Tab):
     def _show(self) -> None:
         if not self.is_mounted:
             return
-        head, body = self.query_one("#inspect-head", Sheet), self.query_one("#inspect-body", Sheet)
+        head, body = self._head, self._body
         if self.order_id is None:
             head.show((("No order chosen", Tone.STRONG),))
             body.show((("Enter on an order in Orders shows it here, cached beside live.", Tone.DIM),))

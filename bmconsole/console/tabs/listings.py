@@ -39,20 +39,20 @@ class ListingsTab(RowsTab[ListingRow]):
     def build_columns(self) -> Sequence[Column[ListingRow]]:
         currency = MARKETS[self.market].currency if self.market in MARKETS else ""
         return (
-            Column("mark", "", 1, self._mark),
-            Column("sku", "SKU", 14, lambda row: look.text(row.sku, Tone.STRONG), grow=1, most=26, sort="sku"),
-            Column("title", "Title", 14, lambda row: look.text(row.title), grow=3, most=56, sort="title"),
+            Column("mark", "", 1, self._mark, gap=1),
+            Column("sku", "SKU", 20, lambda row: look.text(row.sku, Tone.STRONG), grow=2, most=30, sort="sku"),
+            Column("title", "Title", 24, lambda row: look.text(row.title), grow=3, most=60, rank=3, sort="title"),
             Column("grade", "Grade", 9, self._grade, rank=5, sort="grade"),
             Column(
-                "state", "State", 8, lambda row: look.publication(row.publication_state), rank=4, sort="publication"
+                "state", "State", 10, lambda row: look.publication(row.publication_state), rank=4, sort="publication"
             ),
-            Column("stock", "Stock", 7, self._stock, right=True, sort="stock"),
-            Column("price", f"Price {currency}".strip(), 17, self._price, right=True, sort="price"),
+            Column("stock", "Stock", 6, self._stock, right=True, sort="stock"),
+            Column("price", f"Price {currency}".strip(), 14, self._price, right=True, sort="price"),
             Column("min", "Min", 9, lambda row: self._bound(row.min_price), right=True, rank=6, sort="min"),
             Column("max", "Max", 9, lambda row: self._bound(row.max_price), right=True, rank=8, sort="max"),
             Column("ptw", "To win", 9, self._to_win, right=True, rank=2, sort="ptw"),
             Column("gap", "Gap", 8, self._gap, right=True, rank=7, sort="gap"),
-            Column("box", "Backbox", 9, self._box, rank=3),
+            Column("box", "Backbox", 9, self._box, rank=1),
         )
 
     async def read_count(self, where: str) -> int:
@@ -66,9 +66,8 @@ class ListingsTab(RowsTab[ListingRow]):
 
     def watch_market(self) -> None:
         """Show another market's offers, from the row that the cursor is on."""
-        if self.ready:
-            self.table.columns = self.build_columns()
-            self.table.renew()
+        self.table.columns = self.build_columns()
+        self.renew()
 
     def action_open(self) -> None:
         self.table.action_choose()

@@ -37,18 +37,16 @@ class LogTab(Tab):
         self.level = "info"
         self._events: list[Event] = []
         self._source: ListSource[Event] = ListSource(key="id")
+        self._head = Sheet(id="log-head")
+        self._table = VirtualTable(self._source, self._columns(), id="log-table")
 
     def compose(self) -> ComposeResult:
-        yield Sheet(id="log-head")
-        yield VirtualTable(self._source, self._columns(), id="log-table")
+        yield self._head
+        yield self._table
 
     def on_mount(self) -> None:
         self._table.note = "Nothing happened yet."
         self._tell()
-
-    @property
-    def _table(self) -> VirtualTable[Event]:
-        return self.query_one(VirtualTable)
 
     def enter(self) -> None:
         self._table.focus()
@@ -61,8 +59,11 @@ class LogTab(Tab):
     def action_follow(self) -> None:
         self.following = not self.following
         self._tell()
+        self._to_end()
+
+    def _to_end(self) -> None:
         if self.following:
-            self._table.action_end()
+            self._table.move_to(self._table.row_count - 1)
 
     def action_level(self) -> None:
         self.level = LEVELS[(LEVELS.index(self.level) + 1) % len(LEVELS)]
@@ -94,14 +95,13 @@ class LogTab(Tab):
     def _follow(self, event: VirtualTable.Counted) -> None:
         event.stop()
         self._tell()
-        if self.following:
-            self._table.action_end()
+        self._to_end()
 
     @on(VirtualTable.Moved)
     def _look_elsewhere(self, event: VirtualTable.Moved) -> None:
         event.stop()
         table = self._table
-        if self.following and table.has_focus and table.cursor_index < table.row_count - 1:
+        if self.following and event.by_hand and table.cursor_index < table.row_count - 1:
             self.following = False
             self._tell()
 
@@ -118,11 +118,10 @@ class LogTab(Tab):
             self.notify("This line speaks of no order or listing.", timeout=3, markup=False)
 
     def _tell(self) -> None:
-        sheet = self.query_one("#log-head", Sheet)
         glyph, tone = LEVEL_LOOK[self.level]
         above = "" if self.level == "error" else " and above"
         follow: Cell = (("● following", Tone.GOOD),) if self.following else (("○ not following, f follows", Tone.WARN),)
-        sheet.show(
+        self._head.show(
             (
                 *((f"{glyph} ", tone), (f"{self.level}{above}", Tone.PLAIN), ("   ", Tone.DIM)),
                 *follow,
@@ -136,11 +135,15 @@ class LogTab(Tab):
             Column("level", "Level", 9, self._level),
             Column("source", "Source", 10, lambda event: look.text(event.source, Tone.DIM), rank=1),
             Column("message", "Message", 30, self._message, grow=1),
-            Column("ref", "About", 16, lambda event: look.text(event.ref, Tone.DIM), rank=2, grow=1, most=44),
+            Column("ref", "About", 16, self._about, rank=2),
         )
 
     def _at(self, event: Event) -> Cell:
         return look.text(look.moment(event.at, self.workspace.zone, seconds=True), Tone.DIM)
+
+    def _about(self, event: Event) -> Cell:
+        # The first part of a UUID tells listings apart well enough, and leaves the message its room.
+        return look.text(" ".join((event.ref or "").split(":", 1)).split("-")[0], Tone.DIM)
 
     def _level(self, event: Event) -> Cell:
         glyph, tone = LEVEL_LOOK.get(event.level, ("?", Tone.BAD))

@@ -35,7 +35,7 @@ class OrdersTab(RowsTab[OrderRow]):
 
     def build_columns(self) -> Sequence[Column[OrderRow]]:
         return (
-            Column("mark", "", 1, self._mark),
+            Column("mark", "", 1, self._mark, gap=1),
             Column("order", "Order", 9, lambda row: look.text(row.order_id, Tone.STRONG), right=True),
             Column("status", "Status", 11, lambda row: look.status(row.status), sort="status"),
             Column("due", "Due", 11, self._due, sort="due"),

@@ -27,13 +27,14 @@ class RowsTab(Tab, Generic[Row]):
         super().__init__(id=id)
         self.where = ""
         self.sort = self.SORT
+        self.bar = FilterBar(self.PLACEHOLDER)
+        self.table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{id}-table")
+        self.table.set_reactive(VirtualTable.sort, self.sort)
         self._total: int | None = None
 
     def compose(self) -> ComposeResult:
-        yield FilterBar(self.PLACEHOLDER)
-        table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{self.id}-table")
-        table.set_reactive(VirtualTable.sort, self.sort)
-        yield table
+        yield self.bar
+        yield self.table
 
     # For the subclass.
 
@@ -67,17 +68,12 @@ class RowsTab(Tab, Generic[Row]):
 
     # The tab.
 
-    @property
-    def table(self) -> "VirtualTable[Row]":
-        return self.query_one(VirtualTable)
-
-    @property
-    def bar(self) -> FilterBar:
-        return self.query_one(FilterBar)
-
     def renew(self) -> None:
-        if self.ready:
+        if self.ready and self.is_mounted:
             self.table.renew()
+
+    def repaint(self) -> None:
+        self.table.refresh()
 
     def enter(self) -> None:
         self.table.focus()

@@ -17,7 +17,7 @@ class Tab(Vertical):
     STREAM: ClassVar[str] = "orders"
     """What "sync now" means here."""
 
-    market = var("")
+    market = var("", init=False)
     """The chosen market."""
 
     def __init__(self, *, id: str) -> None:
@@ -41,6 +41,9 @@ class Tab(Vertical):
 
     def renew(self) -> None:
         """Read again what is on screen: something changed."""
+
+    def repaint(self) -> None:
+        """Paint again what depends on the time."""
 
     def enter(self) -> None:
         """Take the focus: the tab was switched to."""

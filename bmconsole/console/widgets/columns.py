@@ -16,7 +16,8 @@ class Column(Generic[Row]):
     """One column.
 
     `width` is the least it takes, in terminal cells; `grow` its share of spare width, up to `most` cells. `rank` says
-    how early it goes where there is no room (the highest goes first; 0 stays). `sort` is the field that it sorts by.
+    how early it goes where there is no room (the highest goes first; 0 stays). `sort` is the field that it sorts by,
+    `gap` the space behind it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Column(Generic[Row]):
     most: int = 1_000
     rank: int = 0
     sort: str = ""
+    gap: int = GAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +60,17 @@ def layout(columns: Sequence[Column[Row]], width: int, *, indent: int = 1) -> li
         if not growing:
             break
         shares = sum(column.grow for column in growing)
+        share = spare
         for column in growing:
-            more = min(max(1, spare * column.grow // shares), column.most - widths[column.name], room - _sum(widths))
-            widths[column.name] += max(0, more)
-        left = room - _sum(widths)
-        if left == spare:
-            break
-        spare = left
+            more = min(max(1, share * column.grow // shares), column.most - widths[column.name], spare)
+            widths[column.name] += more
+            spare -= more
     placed, x = [], indent
     for column in kept:
         placed.append(Placed(column, x, widths[column.name]))
-        x += widths[column.name] + GAP
+        x += widths[column.name] + column.gap
     return placed
 
 
 def _taken(columns: Sequence[Column[Row]]) -> int:
-    return sum(column.width for column in columns) + GAP * max(0, len(columns) - 1)
-
-
-def _sum(widths: dict[str, int]) -> int:
-    return sum(widths.values()) + GAP * max(0, len(widths) - 1)
+    return sum(column.width for column in columns) + sum(column.gap for column in columns[:-1])

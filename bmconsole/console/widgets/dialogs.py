@@ -1,7 +1,6 @@
 """Dialogs: what would be written as old → new, and a plain question. Nothing is written without one."""
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import ClassVar
 
 from rich.table import Table
@@ -19,22 +18,6 @@ from bmconsole.domain.intents import Change
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 
-PRICES = ("price", "min_price", "max_price")
-
-
-def step(change: Change) -> str:
-    """Return how far a price moves as a percentage, empty for other fields and without an old price."""
-    if change.field not in PRICES or change.old is None or change.new is None:
-        return ""
-    try:
-        old, new = Decimal(str(change.old)), Decimal(str(change.new))
-    except InvalidOperation:
-        return ""
-    if not old:
-        return ""
-    percent = (new - old) * 100 / old
-    return f"{percent:+.1f} %".replace("-", "−")
-
 
 class Diff(Toned):
     """Changes, one line a field, under the name of what they change."""
@@ -46,24 +29,23 @@ class Diff(Toned):
     def render(self) -> Table:
         """Return the changes as a table."""
         table = Table.grid(padding=(0, 2), pad_edge=False)
-        for justify in ("left", "right", "left", "left", "right"):
-            table.add_column(justify="right" if justify == "right" else "left", overflow="fold")
+        for _ in range(5):
+            table.add_column(overflow="fold")
         subject: tuple[str, str | None] | None = None
         for change in self._changes:
             if subject != (change.label, change.market):
                 if subject is not None:
                     table.add_row()
                 subject = (change.label, change.market)
-            market = change.market or "all markets"
+            # One stock serves all markets, whichever offer it was typed at.
+            market = "all markets" if change.field == "quantity" else change.market or "all markets"
             table.add_row(
                 self.styled(((f"{change.field.replace('_', ' ')} ", Tone.PLAIN), (market, Tone.DIM))),
                 self.styled(text(change.old, Tone.DIM)),
                 self.styled((("→", Tone.DIM),)),
                 self.styled(text(change.new, Tone.STRONG)),
-                self.styled(((step(change), Tone.WARN),)),
+                self.styled(((clean(change.note or ""), Tone.WARN),)),
             )
-            if change.note:
-                table.add_row(self.styled(((clean(change.note), Tone.WARN),)))
         return table
 
 

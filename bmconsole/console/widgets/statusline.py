@@ -76,7 +76,7 @@ class StatusLine(LineBar):
 
     def _connection(self, online: bool | None) -> list[Piece]:
         if online is None:
-            return [("○ not asked yet", Tone.DIM, "")]
+            return [("○ no request yet", Tone.DIM, "")]
         return [("● ", Tone.GOOD, ""), ("online", Tone.DIM, "")] if online else [("× offline", Tone.BAD, "")]
 
     def _queue(self, status: WorkspaceStatus) -> list[Piece]:

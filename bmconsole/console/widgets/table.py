@@ -92,13 +92,15 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
 
         table: Widget
         key: str | None
+        by_hand: bool
+        """Whether the operator moved it, not a change of the rows."""
 
         @property
         def control(self) -> Widget:
             return self.table
 
         def can_replace(self, message: Message) -> bool:
-            return isinstance(message, VirtualTable.Moved) and message.table is self.table
+            return isinstance(message, VirtualTable.Moved) and message.table is self.table and not self.by_hand
 
     @dataclass
     class SortAsked(Message):
@@ -132,7 +134,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._touched = False
         self._epoch = 0
         self._recount = False
-        self._reading = False
+        self._reading = self._wheeling = False
         self._styles: dict[str, Style] = {}
 
     # What the owner may ask.
@@ -180,10 +182,10 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._recount = True
         self._read_soon()
 
-    def move_to(self, index: int) -> None:
-        """Put the cursor on the row at `index`, and that row on screen."""
+    def move_to(self, index: int, *, by_hand: bool = False) -> None:
+        """Put the cursor on the row at `index`, and that row on screen; from then on it stays with its row."""
         self._touched = True
-        self._place_cursor(max(0, min(index, self.row_count - 1)))
+        self._place_cursor(max(0, min(index, self.row_count - 1)), by_hand=by_hand)
         self._show_cursor()
 
     # Keys.
@@ -193,10 +195,10 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             self.post_message(self.Chosen(self, self._cursor_key))
 
     def action_down(self) -> None:
-        self.move_to(self.cursor_index + 1)
+        self.move_to(self.cursor_index + 1, by_hand=True)
 
     def action_up(self) -> None:
-        self.move_to(self.cursor_index - 1)
+        self.move_to(self.cursor_index - 1, by_hand=True)
 
     def action_page_down(self) -> None:
         self._page(self._visible)
@@ -205,15 +207,15 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._page(-self._visible)
 
     def action_top(self) -> None:
-        self.move_to(0)
+        self.move_to(0, by_hand=True)
 
     def action_end(self) -> None:
-        self.move_to(self.row_count - 1)
+        self.move_to(self.row_count - 1, by_hand=True)
 
     def _page(self, rows: int) -> None:
         target = self.scroll_offset.y + rows
         self.scroll_to(y=target, animate=False, force=True)
-        self.move_to(self.cursor_index + rows)
+        self.move_to(self.cursor_index + rows, by_hand=True)
 
     # Mouse.
 
@@ -226,7 +228,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             return
         index = self.scroll_offset.y + event.y - HEADER
         if index < self.row_count:
-            self.move_to(index)
+            self.move_to(index, by_hand=True)
             if event.chain == 2:
                 self.action_choose()
 
@@ -239,8 +241,9 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._wheel(-3)
 
     def _wheel(self, rows: int) -> None:
-        self._touched = True
+        self._touched = self._wheeling = True
         self.scroll_to(y=self.scroll_offset.y + rows, animate=False, force=True)
+        self._wheeling = False
 
     # Reading: one reader at a time, that looks again when it was asked for more meanwhile.
 
@@ -328,7 +331,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     def _extend(self) -> None:
         self.virtual_size = Size(self.size.width, self.row_count + HEADER)
 
-    def _place_cursor(self, index: int) -> None:
+    def _place_cursor(self, index: int, *, by_hand: bool = False) -> None:
         before, self.cursor_index = self.cursor_index, index
         row = self.row_at(index)
         key = None if row is None else self.source.key(row)
@@ -336,7 +339,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             self._cursor_key = key
             self._repaint_row(before)
             self._repaint_row(index)
-            self.post_message(self.Moved(self, key))
+            self.post_message(self.Moved(self, key, by_hand))
 
     def _show_cursor(self) -> None:
         top = self.scroll_offset.y
@@ -356,7 +359,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         top = self.scroll_offset.y
         inside = max(top, min(self.cursor_index, top + self._visible - 1, max(0, self.row_count - 1)))
         if inside != self.cursor_index:
-            self._place_cursor(inside)
+            self._place_cursor(inside, by_hand=self._wheeling)
         if self._missing():
             self._read_soon()
 

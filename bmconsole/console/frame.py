@@ -1,0 +1,166 @@
+"""The console's frame: the tabs, the bars around them, and how an action finds the place where it works."""
+
+from pathlib import PurePath
+from typing import ClassVar
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.events import DescendantFocus
+from textual.reactive import var
+from textual.screen import ModalScreen
+from textual.widgets import ContentSwitcher
+
+from bmconsole.console.actions import ACTIONS, bindings
+from bmconsole.console.look import count
+from bmconsole.console.palette import ActionCommands
+from bmconsole.console.scopes import answering, hints
+from bmconsole.console.tabs.edit import EditTab
+from bmconsole.console.tabs.inspect import InspectTab
+from bmconsole.console.tabs.listings import ListingsTab
+from bmconsole.console.tabs.log import LogTab
+from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.theme import DARK, DEFAULTS, LIGHT
+from bmconsole.console.widgets.bars import KeyHints, TabTitle, TopBar
+from bmconsole.console.widgets.help import HelpScreen
+from bmconsole.console.widgets.statusline import StatusLine
+from bmconsole.domain.views import WorkspaceStatus
+
+
+class Frame(App[None]):
+    """Composes, binds and routes; what happens over time is its subclass's."""
+
+    TITLE = "bmconsole"
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        PurePath("styles", f"{name}.tcss") for name in ("base", "table", "inspect", "edit", "log", "dialogs")
+    ]
+    SCOPES: ClassVar[tuple[str, ...]] = ("app",)
+    BINDINGS = bindings("app")
+    COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it without ClassVar
+
+    market = var("")
+    """The market whose offers are shown."""
+    status: var[WorkspaceStatus | None] = var(None)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        # Kept by name: a query would look into the dialog that is on top.
+        self.orders, self.listings = OrdersTab(id="orders"), ListingsTab(id="listings")
+        self.inspect, self.edit, self.log_tab = InspectTab(id="inspect"), EditTab(id="edit"), LogTab(id="log")
+        self.tabs: tuple[Tab, ...] = (self.orders, self.listings, self.inspect, self.edit, self.log_tab)
+        self.current: Tab = self.orders
+        self.top_bar, self.status_line, self.key_hints = TopBar(), StatusLine(), KeyHints()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give other themes the variables that only ours define."""
+        return DEFAULTS
+
+    def compose(self) -> ComposeResult:
+        yield self.top_bar
+        with ContentSwitcher(initial=self.current.id, id="tabs"):
+            yield from self.tabs
+        yield self.status_line
+        yield self.key_hints
+
+    def on_mount(self) -> None:
+        self.top_bar.current = self.current.TITLE
+        self._title_tabs()
+        self.current.enter()
+
+    # Tabs.
+
+    def show(self, tab: Tab) -> None:
+        """Switch to a tab and give it the focus."""
+        self.current = tab
+        self.screen_stack[0].query_one(ContentSwitcher).current = tab.id
+        self.top_bar.current = tab.TITLE
+        tab.enter()
+        self.call_after_refresh(self._hint)
+
+    def action_show_orders(self) -> None:
+        self.show(self.orders)
+
+    def action_show_listings(self) -> None:
+        self.show(self.listings)
+
+    def action_show_inspect(self) -> None:
+        self.show(self.inspect)
+
+    def action_show_edit(self) -> None:
+        self.show(self.edit)
+
+    def action_show_log(self) -> None:
+        self.show(self.log_tab)
+
+    @on(OrdersTab.Opened)
+    def _inspect(self, event: OrdersTab.Opened) -> None:
+        self.show(self.inspect)
+        self.inspect.open(event.order_id)
+
+    @on(ListingsTab.Opened)
+    def _edit(self, event: ListingsTab.Opened) -> None:
+        self.show(self.edit)
+        self.edit.open(event.listing)
+
+    # Actions.
+
+    async def action_perform(self, name: str) -> None:
+        """Do an action of the registry by its name, going to the tab where it works."""
+        action = next((action for action in ACTIONS if action.name == name), None)
+        elsewhere = (self.current, *(tab for tab in self.tabs if tab is not self.current))
+        target = answering(action.scope, self.focused or self.current, elsewhere) if action else None
+        if action is None or target is None:
+            return
+        tab = next((node for node in target.ancestors_with_self if isinstance(node, Tab)), None)
+        if tab is not None and tab is not self.current:
+            self.show(tab)
+        await self.run_action(action.method, target)
+
+    def action_next_market(self) -> None:
+        if self.status is not None:
+            markets = self.status.markets
+            self.market = markets[(markets.index(self.market) + 1) % len(markets)]
+
+    def action_theme(self) -> None:
+        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self._keymap))
+
+    # What follows from what.
+
+    def watch_market(self, market: str) -> None:
+        """Show another market everywhere."""
+        self.top_bar.market = market
+        for tab in self.tabs:
+            tab.market = market
+
+    def watch_status(self, before: WorkspaceStatus | None, status: WorkspaceStatus | None) -> None:
+        """Show the state of the machine; say when Back Market falls silent, and when it is back."""
+        if status is None:
+            return
+        self.status_line.status = self.top_bar.status = status
+        self._title_tabs()
+        if before is not None and before.online and status.online is False:
+            self.notify("Back Market does not answer. The cache stays usable.", severity="warning", markup=False)
+        elif before is not None and before.online is False and status.online:
+            self.notify("Back Market answers again.", timeout=4, markup=False)
+
+    def _title_tabs(self) -> None:
+        numbers = {"orders": self.status.orders, "listings": self.status.listings} if self.status else {}
+        self.top_bar.tabs = tuple(
+            TabTitle(
+                str(position), tab.TITLE, f"app.show_{tab.id}", count(numbers[tab.id]) if tab.id in numbers else ""
+            )
+            for position, tab in enumerate(self.tabs, 1)
+        )
+
+    @on(DescendantFocus)
+    def _hint(self) -> None:
+        """Show the keys of the place that has the focus, then those that work everywhere."""
+        if not isinstance(self.screen, ModalScreen):
+            self.key_hints.hints = hints(self.focused or self.current, self._keymap)
