@@ -41,24 +41,27 @@ class Say(Protocol):
 class Job:
     """One kind of background work.
 
-    `interval` is in seconds, None when its timer is off; `run` returns a line to log, or nothing.
+    `interval` is in seconds, None when its timer is off; `run` returns a line to log, or nothing; `after` names the job
+    whose first run it waits for, since it works on what that one brings.
     """
 
     name: str
     interval: float | None
     run: Callable[[], Awaitable[str]]
+    after: str | None = None
 
 
 class _Timer:
     """A job with its clock hand."""
 
-    __slots__ = ("due", "job", "known", "running", "wanted")
+    __slots__ = ("due", "has_run", "job", "known", "running", "wanted")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.due: float | None = None
         self.running = False
         self.wanted = asyncio.Event()
+        self.has_run = asyncio.Event()
         self.known = passes.Stream(job.name)
 
 
@@ -200,6 +203,7 @@ class Engine:
 
     async def _tend(self, timer: _Timer) -> None:
         timer.due = self._first_due(timer)
+        await self._wait_for_what_it_needs(timer)
         while True:
             wait = None if timer.due is None else max(0.0, timer.due - self._monotonic())
             with suppress(TimeoutError):
@@ -211,6 +215,18 @@ class Engine:
                 pause = min(timer.job.interval, _AFTER_ERROR) if timer.known.last_error else timer.job.interval
                 # A run longer than its interval starts again at once, but never twice for the time it missed.
                 timer.due = max(started + pause, self._monotonic())
+
+    async def _wait_for_what_it_needs(self, timer: _Timer) -> None:
+        before = self._timers.get(timer.job.after or "")
+        if before is None or before.job.interval is None or before.known.last_run is not None:
+            return
+        # Asked for by hand it runs with what there is.
+        waits = [asyncio.ensure_future(event.wait()) for event in (before.has_run, timer.wanted)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _first_due(self, timer: _Timer) -> float | None:
         if timer.job.interval is None:
@@ -243,6 +259,7 @@ class Engine:
             lambda connection: passes.set_run(connection, name, at=began, result=result, error=fault)
         )
         timer.known = await self._mirror.read(lambda connection: passes.stream(connection, name))
+        timer.has_run.set()
 
     async def _beat(self) -> None:
         while True:

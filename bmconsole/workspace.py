@@ -352,8 +352,8 @@ class Workspace(Cache):
         return [
             Job("orders", interval("orders"), lambda: pull("orders")),
             Job("listings", interval("listings"), lambda: pull("listings")),
-            Job("backbox", interval("backbox"), lambda: pull("backbox")),
-            Job("repricing", interval("repricing"), self._observe),
+            Job("backbox", interval("backbox"), lambda: pull("backbox"), after="listings"),
+            Job("repricing", interval("repricing"), self._observe, after="backbox"),
             Job("writes", _SETTLE_SECONDS, self._settle),
         ]
 

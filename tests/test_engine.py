@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,3 +132,36 @@ async def test_a_trigger_works_beside_an_engine_elsewhere(bench: Bench) -> None:
     assert stream.last_run == NOW
     await first.stop()
     await second.stop()
+
+
+async def test_work_on_what_another_job_brings_waits_for_its_first_run(bench: Bench) -> None:
+    gate = asyncio.Event()
+
+    async def listings() -> str:
+        await gate.wait()
+        bench.runs.append("listings")
+        return ""
+
+    later = replace(bench.job("backbox"), after="listings")
+    engine = bench.engine(later, Job("listings", 3600.0, listings))
+    await engine.start()
+    await until(lambda: engine.jobs()[1].running)
+    assert bench.runs == []
+    gate.set()
+    await until(lambda: bench.runs == ["listings", "backbox"])
+    await engine.stop()
+
+
+async def test_asked_for_by_hand_it_does_not_wait(bench: Bench) -> None:
+    later = replace(bench.job("backbox"), after="listings")
+
+    async def never() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    engine = bench.engine(later, Job("listings", 3600.0, never))
+    await engine.start()
+    await until(lambda: engine.jobs()[1].running)
+    engine.trigger("backbox")
+    await until(lambda: bench.runs == ["backbox"])
+    await engine.stop()
