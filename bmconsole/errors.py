@@ -58,7 +58,8 @@ class BmError(Exception):
 
     def line(self) -> str:
         """Return the error as one line for people: message, what to do, and what support asks for."""
-        parts = [self.message]
+        message = self.message.rstrip()
+        parts = [message if message.endswith((".", "!", "?", "…")) or not self.hint else f"{message}."]
         if self.hint:
             parts.append(self.hint)
         quotes = [f"requestId {self.request_id}"] if self.request_id else []
@@ -111,7 +112,7 @@ class FilterError(UsageError):
     code = "filter"
 
     def __init__(self, message: str, *, position: int, value: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message, field="where", value=value, hint=hint)
+        super().__init__(f"{message.rstrip('.')} (at character {position + 1}).", field="where", value=value, hint=hint)
         self.position = position
 
 

@@ -44,6 +44,13 @@ def plan_listing(listing: Listing, market: str, typed: Mapping[str, str], *, ori
     for name, text in typed.items():
         new = _value(name, text, market)
         old = current(listing, offer, name)
+        if name == "quantity" and isinstance(new, str) and isinstance(old, int) and old + int(new) < 0:
+            raise UsageError(
+                f"A stock of {old} {new} would be negative.",
+                field=name,
+                value=new,
+                hint="Give the count itself, such as 0.",
+            )
         if new != old:
             base[name], want[name] = old, new
     _check_together(offer, want)

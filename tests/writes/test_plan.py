@@ -49,6 +49,7 @@ def test_nothing_to_change_is_an_empty_plan() -> None:
         ("fr-fr", "min_price", "250.00", "above price"),
         ("fr-fr", "quantity", "- 1", "no quantity"),
         ("fr-fr", "quantity", "1.5", "no quantity"),
+        ("fr-fr", "quantity", "-4", "would be negative"),
         ("fr-fr", "quantity", "٣", "no quantity"),
         ("fr-fr", "quantity", "1000001", "no quantity"),
         ("fr-fr", "comment", "x" * 501, "501 characters"),
