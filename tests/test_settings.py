@@ -385,3 +385,40 @@ def test_where_a_value_comes_from(paths: Paths, monkeypatch: pytest.MonkeyPatch)
         "vat": "default",
     }
     assert "token" in Keys.model_fields
+
+
+KEYRING = """
+from . import errors
+
+
+def get_password(service, name):
+    if name == "locked":
+        raise errors.KeyringError("locked")
+    if name == "bare":
+        raise errors.NoKeyringError("no backend")
+    return {("bmconsole", "default"): "from-keyring"}.get((service, name))
+"""
+KEYRING_ERRORS = """
+class KeyringError(Exception): ...
+class NoKeyringError(KeyringError, RuntimeError): ...
+"""
+
+
+def test_the_keyring_comes_before_the_files(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    complete(monkeypatch)
+    for name in ("default", "other", "bare", "locked"):
+        store_token(name, paths, "from-file")
+    extra = tmp_path / "extra" / "keyring"
+    extra.mkdir(parents=True)
+    (extra / "__init__.py").write_text(KEYRING, encoding="utf-8")
+    (extra / "errors.py").write_text(KEYRING_ERRORS, encoding="utf-8")
+    for module in ("keyring", "keyring.errors"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.syspath_prepend(extra.parent)
+    assert source(paths) == ("from-keyring", "keyring")
+    for name in ("other", "bare"):
+        assert load_profile(name, paths=paths).token_source == str(paths.token_file(name))
+    with pytest.raises(SettingsError, match="keyring did not answer"):
+        load_profile("locked", paths=paths)
+    for module in ("keyring", "keyring.errors"):
+        sys.modules.pop(module, None)

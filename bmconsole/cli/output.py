@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 from bmconsole.domain.money import Money
 from bmconsole.domain.text import clean
@@ -14,12 +15,9 @@ from bmconsole.domain.times import rfc3339
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
 Jsonable = None | bool | int | float | str | list["Jsonable"] | dict[str, "Jsonable"]
 
-_WIDE = 100_000
 _CELL = 120
 
 
@@ -30,11 +28,9 @@ def jsonable(value: object) -> Jsonable:
     Raises:
         TypeError: A value of a kind that no output has.
     """
+    if value is None or isinstance(value, str | int | float):
+        return str(value) if isinstance(value, str) else value
     match value:
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return str(value)
         case Money():
             return dict(value.as_json())
         case datetime():
@@ -69,64 +65,62 @@ def cell(value: object, zone: tzinfo | None = None) -> str:
     return clean(value, limit=_CELL)
 
 
-def console() -> "Console":
-    """Return stdout as rich knows it: colours only on a terminal, no markup, in a pipe as wide as it takes."""
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    return Console(
-        file=sys.stdout,
-        force_terminal=terminal,
-        no_color=None if terminal else True,
-        width=None if terminal else _WIDE,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        soft_wrap=False,
-    )
-
-
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, zone: tzinfo | None = None, right: Iterable[str] = ()
 ) -> None:
     """Print rows under their column names; the columns named in `right` are aligned to the right."""
+    numbers = set(right)
+    cells = [[cell(value, zone) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        _print_plain([list(columns), *cells], [name in numbers for name in columns])
+        return
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numbers = set(right)
     for name in columns:
         table.add_column(Text(name), no_wrap=True, overflow="ellipsis", justify="right" if name in numbers else "left")
-    for row in rows:
-        table.add_row(*(_text(value, zone) for value in row))
-    _show(table)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    _console().print(table)
 
 
 def print_facts(facts: Mapping[str, object], *, zone: tzinfo | None = None) -> None:
     """Print names with their values, one a line."""
+    cells = [[name, cell(value, zone)] for name, value in facts.items()]
+    if not sys.stdout.isatty():
+        _print_plain(cells, [False, False])
+        return
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(Text(name), _text(value, zone))
-    _show(table)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    _console().print(table)
 
 
-def _show(table: "Table") -> None:
-    output = console()
-    if output.is_terminal:
-        output.print(table)
-        return
-    with output.capture() as captured:
-        output.print(table)
-    for line in captured.get().splitlines():
-        sys.stdout.write(line.rstrip() + "\n")
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
-def _text(value: object, zone: tzinfo | None) -> "Text":
-    from rich.text import Text
+def _print_plain(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+    """Print aligned columns as wide as they are: nothing is cut in a pipe, and many rows do not take long."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)] if rows else []
+    for row in rows:
+        parts = []
+        for text, width, to_the_right in zip(row, widths, right, strict=True):
+            pad = " " * (width - _width(text))
+            parts.append(pad + text if to_the_right else text + pad)
+        sys.stdout.write("  ".join(parts).rstrip() + "\n")
 
-    return value if isinstance(value, Text) else Text(cell(value, zone))
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
