@@ -99,7 +99,6 @@ def open_file(path: Path) -> Connection:
         sqlite3.Error: It is busy, damaged or no database.
         OSError: The file cannot be made.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=64)
     try:

@@ -57,16 +57,16 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
             connection.execute("UPDATE meta SET boot = ?, last = ?, last_utc = ?", (clock.boot_id, now, utc))
             connection.execute("UPDATE flight SET at = at + ?", (shift,))
     rows = {str(row["name"]): row for row in connection.execute("SELECT * FROM rule")}
+    lost = lost if meta is None else not rows
     flying = _flying_by_rule(connection)
     names = {*book.states, *(name for name in rows if rule_of(name) in book.rules)}
     for name in names:
         state, row = book.state(name), rows.get(name)
         if row is None:
             ledger_file.add_rule(connection, state)
-            sound = not (lost and meta is None)
+            sound = not lost
         else:
-            sound = _load(state, row, flying.get(name, 0))
-            _adapt(connection, state, int(row["most"]), float(row["span"]))
+            sound = _load(connection, state, row, flying.get(name, 0))
         if not sound:
             _doubt(state, past, now, utc)
         elif shift is not None:
@@ -82,10 +82,11 @@ def _flying_by_rule(connection: Connection) -> dict[str, int]:
     return flying
 
 
-def _load(state: RuleState, row: Row, flying: int) -> bool:
+def _load(connection: Connection, state: RuleState, row: Row, flying: int) -> bool:
     """Load a rule and return whether it makes sense; what is in flight is told by the flights themselves."""
     try:
         ledger_file.load_rule(state, row)
+        _adapt(connection, state, int(row["most"]), float(row["span"]))
         sound = state.flying == flying and state.is_sound()
     except (ValueError, TypeError):
         sound = False

@@ -262,7 +262,10 @@ class SqliteLedger:
             for name, _ in flight.costs:
                 self._load(name)
                 self._dirty.add(name)
-            self._connection.execute("DELETE FROM flight WHERE ticket = ?", (ticket,))
+            if not self._connection.execute("DELETE FROM flight WHERE ticket = ?", (ticket,)).rowcount:
+                # Another process took us for dead (our lock file is gone) and has buried it.
+                del self._book.flights[ticket]
+                return None
         return flight
 
     def _say_console(self, now: float) -> None:
@@ -355,9 +358,9 @@ class SqliteLedger:
         """Count what dead processes had in flight as answered after the grace; note the time."""
         self._sweep_at = now + _SWEEP_EVERY
         self._connection.execute("UPDATE meta SET last = ?, last_utc = ?", (now, self._clock.utc()))
-        others = self._connection.execute("SELECT id FROM process WHERE id != ?", (self._process,)).fetchall()
+        others = self._connection.execute("SELECT id FROM process UNION SELECT process FROM flight").fetchall()
         for (number,) in others:
-            if not lives.lives(self._lives, number):
+            if number != self._process and not lives.lives(self._lives, number):
                 self._bury(number, now)
 
     def _bury(self, number: int, now: float) -> None:
@@ -435,7 +438,8 @@ class SqliteLedger:
         A file that is missing although processes have left their lock files was taken away: it counts as full.
         """
         lost = not self.path.exists() and self._lives.exists() and any(self._lives.iterdir())
-        self._lives.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lives.mkdir(mode=0o700, exist_ok=True)
         found = ledger_file.identity(self.path)
         try:
             self._connect(lost=lost)

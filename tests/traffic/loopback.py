@@ -55,8 +55,8 @@ class StrictServer:
         await self._server.wait_closed()
 
     async def arrived(self, count: int) -> None:
-        """Wait until so many requests have arrived, ten seconds at most."""
-        async with asyncio.timeout(10), self._news:
+        """Wait until so many requests have arrived, thirty seconds at most."""
+        async with asyncio.timeout(30), self._news:
             await self._news.wait_for(lambda: len(self.arrivals) >= count)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
