@@ -18,8 +18,9 @@ from bmconsole import settings_checks as checks
 from bmconsole.credentials import Token, find_token, missing_token
 from bmconsole.domain.text import clean
 from bmconsole.errors import NotAllowed, SettingsError
+from bmconsole.hosts import check_base_url, host_of, is_loopback
 from bmconsole.paths import Paths, check_profile_name
-from bmconsole.settings_checks import ACCESS, LIMITS, MODES, SCHEDULE, check_base_url, host_of, is_loopback
+from bmconsole.settings_checks import ACCESS, LIMITS, MODES, SCHEDULE
 from bmconsole.settings_file import SettingsFile, Table, holds, nearest, nested, read_settings_file
 
 __all__ = [

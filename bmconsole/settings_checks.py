@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from ipaddress import ip_address
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
@@ -11,7 +10,6 @@ from pydantic_core import PydanticCustomError
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.text import clean
 from bmconsole.domain.times import parse_duration
-from bmconsole.errors import SettingsError
 from bmconsole.settings_file import nearest
 
 ACCESS = ("viewer", "operator", "admin")
@@ -29,54 +27,9 @@ LIMITS = (
 SCHEDULE = {"orders": "15m", "listings": "1h", "backbox": "1h", "repricing": "1h", "watch": "60s"}
 """The engine's timers with their default interval."""
 
-_URL = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:]+\])(?P<port>:\d{1,5})?/?", re.IGNORECASE)
-_HOST = re.compile(r"(?:[a-z0-9-]+\.)+backmarket\.(?:fr|com|co\.jp|co\.uk)")
 _USER_AGENT = re.compile(r"BM-[!-:<-~ ]+-[!-:<-~ ]+; ?[!-:<-?A-~]+@[!-:<-?A-~]+")
 _LIMIT = re.compile(r"(?P<limit>\d{1,9})/(?P<window>\d{1,7}(?:\.\d{1,3})?)")
 _VAT = re.compile(r"none|(?:regular|margin) (?P<rate>\d{1,2}(?:\.\d{1,3})?)")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host` can only be this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def host_of(base_url: str) -> str:
-    """Return the host of a checked base URL, in lower case, without its port."""
-    match = _URL.fullmatch(base_url)
-    return match["host"].lower() if match else ""
-
-
-def check_base_url(url: str, *, allow_host: bool) -> str:
-    """Return `url` as scheme, host and port in lower case, without a slash at its end.
-
-    Raises:
-        SettingsError: Not such a URL, plain http to another machine, or a host that the token must not go to.
-    """
-
-    def refused(message: str, hint: str) -> SettingsError:
-        return SettingsError(
-            message, field="base_url", value=clean(re.sub(r"//[^/]*@", "//…@", url), limit=200), hint=hint
-        )
-
-    match = _URL.fullmatch(url.strip())
-    if match is None or (match["port"] and not 0 < int(match["port"][1:]) < 65_536):
-        raise refused("base_url is not scheme and host only.", "Write it like https://www.backmarket.fr.")
-    host = match["host"].lower()
-    loopback = is_loopback(host)
-    if match["scheme"].lower() == "http" and not loopback:
-        raise refused("base_url: plain http would show the token to the network.", "Write https://.")
-    if not (loopback or allow_host or _HOST.fullmatch(host)):
-        raise refused(
-            f"base_url: {host} is not a host of Back Market, and would receive the token.",
-            "Correct it, or set allow_host = true if you mean it.",
-        )
-    return f"{match['scheme']}://{host}{match['port'] or ''}".lower()
 
 
 def _wrong(message: str, hint: str = "") -> PydanticCustomError:

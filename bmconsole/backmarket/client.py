@@ -18,11 +18,11 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from bmconsole.backmarket import wirejson
 from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer, from_transport, unexpected
 from bmconsole.backmarket.guard import GuardTransport, check_user_agent, network_transport
-from bmconsole.backmarket.hosts import check_base_url
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import Unreachable
+from bmconsole.hosts import check_base_url
 
-__all__ = ["Answer", "Client", "GuardTransport", "UnexpectedAnswer", "check_base_url", "network_transport"]
+__all__ = ["Answer", "Client", "GuardTransport", "UnexpectedAnswer", "network_transport"]
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import ssl
 import httpx
 from pydantic import SecretStr
 
-from bmconsole.backmarket.hosts import is_loopback
 from bmconsole.errors import SettingsError
+from bmconsole.hosts import is_loopback
 
 MAX_CONNECTIONS = 24
 """More than 200 requests in 10 s need at the usual half second each, with room for slow ones."""

@@ -51,6 +51,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_of(base_url: str) -> str:
+    """Return the host of a checked address, in lower case, without its port."""
+    return urlsplit(base_url).hostname or ""
+
+
 def _check_host(parts: SplitResult, host: str, text: str, *, allow_host: bool) -> None:
     if is_loopback(host):
         return

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bmconsole.backmarket.client import check_base_url
 from bmconsole.errors import SettingsError
+from bmconsole.hosts import check_base_url
 
 
 @pytest.mark.parametrize(
