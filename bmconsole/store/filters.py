@@ -1,7 +1,8 @@
 """Filters as SQL over the mirror: every value a parameter, every name from a fixed set.
 
 A negated term, and `!=`, hold wherever the plain one does not, so also where the value is missing. SKU and IMEI are
-equal exactly, because their indexes are; other text and all `~` and searched text ignore the case of ASCII letters.
+equal exactly, because their indexes are; other text and all `~` ignore the case of ASCII letters; searched text ignores
+case and accents (`search`).
 """
 
 import json
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
-from bmconsole.domain.filters import Filter, Flag, Op, RelativeDay, Term, Text, Value
+from bmconsole.domain.filters import Filter, Flag, Op, RelativeDay, Table, Term, Text, Value
 from bmconsole.domain.money import exact
 from bmconsole.domain.orders import OPEN
 from bmconsole.domain.times import stamp
 from bmconsole.errors import FilterError
+from bmconsole.store import search
 
 Param = str | int
 
@@ -36,12 +38,9 @@ _ORDER_PLAIN = {
     # Back Market's documents write market codes in both cases.
     "market": "orders.country_code COLLATE NOCASE",
 }
-_ORDER_SEARCH = ("CAST(orders.order_id AS TEXT)", "orders.tracking", "orders.buyer", "orders.city")
-_LINE_SEARCH = ("orderlines.sku", "orderlines.product", "orderlines.imei")
 
 _LISTING_TEXT = {"sku": "listings.sku", "title": "listings.title COLLATE NOCASE"}
 _LISTING_PLAIN = {"grade": "listings.grade", "stock": "listings.quantity"}
-_LISTING_SEARCH = ("listings.sku", "listings.title", "listings.id", "CAST(listings.listing_id AS TEXT)")
 _OFFER_MONEY = {
     "price": "offer.price",
     "min": "offer.min_price",
@@ -72,9 +71,7 @@ def compile_orders(filter: Filter, *, now: datetime, zone: tzinfo, currency: str
 
     def one(term: Term | Flag | Text) -> Where:
         if isinstance(term, Text):
-            lines = _contains(_LINE_SEARCH, (term.text,))
-            order = _contains(_ORDER_SEARCH, (term.text,))
-            return Where(f"{order.sql} OR {_any_line(lines)}", order.params + lines.params)
+            return Where(*search.condition(Table.ORDERS, term.text))
         if isinstance(term, Flag):
             return _order_flag(term, now, zone)
         if term.field in _ORDER_DATES:
@@ -144,7 +141,7 @@ def compile_listings(
 
     def one(term: Term | Flag | Text) -> Where:
         if isinstance(term, Text):
-            return _contains(_LISTING_SEARCH, (term.text,))
+            return Where(*search.condition(Table.LISTINGS, term.text))
         if isinstance(term, Flag):
             return flagged(term)
         if term.field == "market":

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from bmconsole.domain.filters import Table, nearest, parse_filter
+from bmconsole.domain.filters import Filter, Table, Text, nearest, parse_filter
 from bmconsole.domain.listings import GRADES
 from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Status
@@ -18,6 +18,7 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.times import stamp, unstamp
 from bmconsole.domain.views import ListingRow, OrderRow, Query
 from bmconsole.errors import NotFound, UsageError
+from bmconsole.store import search
 from bmconsole.store.filters import Param, Where, compile_listings, compile_orders
 from bmconsole.store.sqlite import Connection, Row
 
@@ -29,7 +30,7 @@ _ORDER_SORTS = {
     for name in ("order_id", "status", "state", "created", "modified", "paid", "due", "price", "buyer", "tracking")
 } | {"market": "orders.country_code"}
 
-_LISTINGS = "listings LEFT JOIN offers AS offer ON offer.listing = listings.id AND offer.market = ?"
+_OFFER = " LEFT JOIN offers AS offer ON offer.listing = listings.id AND offer.market = ?"
 _LISTING_COLUMNS = (
     "listings.id, listings.listing_id, listings.sku, listings.title, listings.grade, listings.quantity, "
     "offer.currency, offer.price, offer.min_price, offer.max_price, offer.publication_state, offer.price_to_win, "
@@ -53,10 +54,15 @@ _ALWAYS_SET = {"orders.order_id", "orders.status", "orders.state", "listings.sku
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """What a page is cut from: rows of `source` (with its parameters) under `where`, by `sort` and then `key`."""
+    """What a page is cut from: rows of `table` with `join` (and its parameters) under `where`, by `sort`, then `key`.
 
-    source: str
-    source_params: tuple[Param, ...]
+    `by_key` tells that `where` names the few keys that can be, so that no other index is worth asking.
+    """
+
+    table: str
+    join: str
+    join_params: tuple[Param, ...]
+    by_key: bool
     columns: str
     where: Where
     sort: str
@@ -78,8 +84,8 @@ class _Scan:
         if query.offset:
             raise UsageError("A page is either behind a row or at an offset.", field="offset", value=str(query.offset))
         row = connection.execute(
-            f"SELECT {self.sort} AS value, {self.key} AS key FROM {self.source} WHERE {anchor.sql}",  # noqa: S608 - fixed names
-            (*self.source_params, *anchor.params),
+            f"SELECT {self.sort} AS value, {self.key} AS key FROM {self.table}{self.join} WHERE {anchor.sql}",  # noqa: S608 - fixed names
+            (*self.join_params, *anchor.params),
         ).fetchone()
         if row is None:
             raise NotFound("The row that the page should follow is not cached.", field="after", value=query.after)
@@ -103,11 +109,12 @@ class _Scan:
         direction, nulls = ("DESC", "") if self.descending else ("ASC", " NULLS LAST")
         if self.sort in _ALWAYS_SET:
             nulls = ""
+        source = f"{self.table}{' NOT INDEXED' if self.by_key else ''}{self.join}"
         return list(
             connection.execute(
-                f"SELECT {self.columns} FROM {self.source} WHERE {self.where.sql} AND {extra.sql} "  # noqa: S608 - fixed names
+                f"SELECT {self.columns} FROM {source} WHERE {self.where.sql} AND {extra.sql} "  # noqa: S608 - fixed names
                 f"ORDER BY {self.sort} {direction}{nulls}, {self.key} {direction} LIMIT ? OFFSET ?",
-                (*self.source_params, *self.where.params, *extra.params, limit or -1, offset),
+                (*self.join_params, *self.where.params, *extra.params, limit or -1, offset),
             )
         )
 
@@ -130,9 +137,9 @@ def orders_page(
         UsageError: There is no such sort, or the query contradicts itself.
         NotFound: The order that the page is behind is not cached.
     """
-    where = _orders_where(query, now, zone, currency)
+    where, by_key = _orders_where(connection, query, now, zone, currency)
     sort, descending = _sort(query.sort or "-created", _ORDER_SORTS)
-    scan = _Scan("orders", (), _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
+    scan = _Scan("orders", "", (), by_key, _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
     after = query.after or ""
     is_id = after.isascii() and after.isdecimal() and len(after) < 19
     rows = scan.page(connection, query, Where("order_id = ?", (int(after),)) if is_id else Where("FALSE"))
@@ -142,7 +149,10 @@ def orders_page(
 
 def orders_count(connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str) -> int:
     """Return how many orders the query's filter holds for; arguments and errors as in `orders_page`."""
-    return _count(connection, "orders", _orders_where(query, now, zone, currency))
+    texts, others = _told_apart(parse_filter(query.where, Table.ORDERS))
+    if not others.terms and (found := search.count(connection, Table.ORDERS, texts)) is not None:
+        return found
+    return _count(connection, "orders", *_orders_where(connection, query, now, zone, currency))
 
 
 def listings_page(
@@ -169,9 +179,9 @@ def listings_page(
         UsageError: There is no such sort, or the query contradicts itself.
         NotFound: The listing that the page is behind is not cached.
     """
-    where = _listings_where(query, market, currency, pending, costed)
+    where, by_key = _listings_where(connection, query, market, currency, pending, costed)
     sort, descending = _sort(query.sort or "title", _LISTING_SORTS)
-    scan = _Scan(_LISTINGS, (market,), _LISTING_COLUMNS, where, sort, "listings.row", descending)
+    scan = _Scan("listings", _OFFER, (market,), by_key, _LISTING_COLUMNS, where, sort, "listings.row", descending)
     rows = scan.page(connection, query, Where("listings.id = ?", ((query.after or "").lower(),)))
     return [_listing_row(row, market, pending.get(row["id"], {})) for row in rows]
 
@@ -186,7 +196,7 @@ def listings_count(
     costed: Collection[str] | None = None,
 ) -> int:
     """Return how many listings the query's filter holds for; arguments and errors as in `listings_page`."""
-    return _count(connection, "listings", _listings_where(query, market, currency, pending, costed))
+    return _count(connection, "listings", *_listings_where(connection, query, market, currency, pending, costed))
 
 
 def sorts_for(table: Table | str) -> tuple[str, ...]:
@@ -194,20 +204,42 @@ def sorts_for(table: Table | str) -> tuple[str, ...]:
     return tuple(_ORDER_SORTS if Table(table) is Table.ORDERS else _LISTING_SORTS)
 
 
-def _orders_where(query: Query, now: datetime, zone: tzinfo, currency: str) -> Where:
-    return compile_orders(parse_filter(query.where, Table.ORDERS), now=now, zone=zone, currency=currency)
+def _orders_where(
+    connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str
+) -> tuple[Where, bool]:
+    texts, others = _told_apart(parse_filter(query.where, Table.ORDERS))
+    return _narrowed(connection, Table.ORDERS, texts, compile_orders(others, now=now, zone=zone, currency=currency))
 
 
 def _listings_where(
-    query: Query, market: str, currency: str, pending: Collection[str], costed: Collection[str] | None
-) -> Where:
-    parsed = parse_filter(query.where, Table.LISTINGS)
-    where = compile_listings(parsed, market=market, currency=currency, pending=pending, costed=costed)
-    return Where(f"listings.deleted_at IS NULL AND {where.sql}", where.params)
+    connection: Connection,
+    query: Query,
+    market: str,
+    currency: str,
+    pending: Collection[str],
+    costed: Collection[str] | None,
+) -> tuple[Where, bool]:
+    texts, others = _told_apart(parse_filter(query.where, Table.LISTINGS))
+    where = compile_listings(others, market=market, currency=currency, pending=pending, costed=costed)
+    alive = Where(f"listings.deleted_at IS NULL AND {where.sql}", where.params)
+    return _narrowed(connection, Table.LISTINGS, texts, alive)
 
 
-def _count(connection: Connection, table: str, where: Where) -> int:
-    sql = f"SELECT count(*) FROM {table} WHERE {where.sql}"  # noqa: S608 - fixed names
+def _told_apart(parsed: Filter) -> tuple[list[str], Filter]:
+    """Return the texts that a filter searches for, and the filter without them."""
+    others = tuple(term for term in parsed.terms if not isinstance(term, Text))
+    return [term.text for term in parsed.terms if isinstance(term, Text)], Filter(parsed.table, others)
+
+
+def _narrowed(connection: Connection, table: Table, texts: Sequence[str], where: Where) -> tuple[Where, bool]:
+    if not texts:
+        return where, False
+    (sql, params), by_key = search.narrowed(connection, table, texts)
+    return Where(f"{sql} AND {where.sql}", (*params, *where.params)), by_key
+
+
+def _count(connection: Connection, table: str, where: Where, by_key: bool) -> int:
+    sql = f"SELECT count(*) FROM {table}{' NOT INDEXED' if by_key else ''} WHERE {where.sql}"  # noqa: S608 - fixed names
     return int(connection.execute(sql, where.params).fetchone()[0])
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bmconsole.domain.times import stamp
+from bmconsole.store import search
 from bmconsole.store.schema import MIRROR
 from bmconsole.store.sqlite import Connection, connect, migrate
 
@@ -155,6 +156,7 @@ def holding_orders(connection: Connection, records: Sequence[tuple[Record, Seque
                     "orderlines",
                     {**line, "order_id": order_key(index), "line_id": number, "state": 1, "quantity": 1},
                 )
+        search.fill(connection)
         yield
     finally:
         connection.execute("ROLLBACK")
@@ -170,6 +172,7 @@ def holding_listings(connection: Connection, records: Sequence[tuple[Record, Seq
             _insert(connection, "listings", {**listing, "id": listing_key(index), **seen})
             for offer in offers:
                 _insert(connection, "offers", {**offer, "listing": listing_key(index), **_FETCHED})
+        search.fill(connection)
         yield
     finally:
         connection.execute("ROLLBACK")

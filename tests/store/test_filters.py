@@ -1,3 +1,4 @@
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -117,6 +118,16 @@ def contains(cells: Sequence[Cell], needle: str) -> bool:
     return any(cell is not None and fold(needle) in fold(str(cell)) for cell in cells)
 
 
+def plain(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).lower()
+
+
+def searched(number: Cell, skus: Sequence[Cell], cells: Sequence[Cell], needle: str) -> bool:
+    if len(needle) < 3:
+        return str(number) == needle or any(str(sku).lower().startswith(needle.lower()) for sku in skus if sku)
+    return any(plain(needle) in plain(str(cell)) for cell in (number, *skus, *cells) if cell is not None)
+
+
 def ordered(op: Op, one: int, other: int) -> bool:
     return {
         Op.EQUALS: one == other,
@@ -159,12 +170,12 @@ def matches(term: Term, cells: Sequence[Cell], *, exactly: bool = False, currenc
     return any(one(cell, value) for cell in cells for value in term.values)
 
 
-def holds(filter: Filter, plain: Callable[[Term | Flag | Text], bool]) -> bool:
+def holds(filter: Filter, meant: Callable[[Term | Flag | Text], bool]) -> bool:
     for term in filter.terms:
         negated = not isinstance(term, Text) and term.negated
         if isinstance(term, Term) and term.op is Op.DIFFERS:
             negated = not negated
-        if plain(term) == negated:
+        if meant(term) == negated:
             return False
     return True
 
@@ -173,10 +184,11 @@ def order_holds(filter: Filter, order_id: int, order: Record, lines: Sequence[Re
     due = None if order["due"] is None else datetime.fromisoformat(str(order["due"]))
     is_open = order["status"] in ("to-accept", "to-ship")
 
-    def plain(term: Term | Flag | Text) -> bool:
+    def meant(term: Term | Flag | Text) -> bool:
         if isinstance(term, Text):
-            of_lines = [line[name] for line in lines for name in ("sku", "product", "imei")]
-            return contains([order_id, order["tracking"], order["buyer"], order["city"], *of_lines], term.text)
+            of_lines = [line[name] for line in lines for name in ("product", "imei")]
+            own = [order["tracking"], order["buyer"], order["city"]]
+            return searched(order_id, [line["sku"] for line in lines], [*own, *of_lines], term.text)
         if isinstance(term, Flag):
             return {
                 "late": is_open and due is not None and due < NOW,
@@ -188,7 +200,7 @@ def order_holds(filter: Filter, order_id: int, order: Record, lines: Sequence[Re
         column = {"market": "country_code"}.get(term.field, term.field)
         return matches(term, [order[column]], currency=order["currency"])
 
-    return holds(filter, plain)
+    return holds(filter, meant)
 
 
 def listing_holds(filter: Filter, listing_id: str, listing: Record, offers: Sequence[Record]) -> bool:
@@ -201,9 +213,9 @@ def listing_holds(filter: Filter, listing_id: str, listing: Record, offers: Sequ
     price, ptw, low, high = cell("price"), cell("price_to_win"), cell("min_price"), cell("max_price")
     gap = None if price is None or ptw is None else price - ptw
 
-    def plain(term: Term | Flag | Text) -> bool:
+    def meant(term: Term | Flag | Text) -> bool:
         if isinstance(term, Text):
-            return contains([listing["sku"], listing["title"], listing_id, listing["listing_id"]], term.text)
+            return searched(listing["listing_id"], [listing["sku"]], [listing["title"], listing_id], term.text)
         if isinstance(term, Flag):
             losing = cell("winning") != 1
             return {
@@ -225,7 +237,7 @@ def listing_holds(filter: Filter, listing_id: str, listing: Record, offers: Sequ
         column = {"stock": "quantity"}.get(term.field, term.field)
         return matches(term, [listing[column]], exactly=term.field == "sku")
 
-    return holds(filter, plain)
+    return holds(filter, meant)
 
 
 def select(connection: Connection, table: str, key: str, where: Where) -> set[str | int]:
