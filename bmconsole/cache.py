@@ -1,6 +1,9 @@
 """What one profile has on this machine: its three files, and everything that can be read without a request."""
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone
@@ -20,7 +23,9 @@ from bmconsole.store import listings as listing_rows
 from bmconsole.store import orders as order_rows
 from bmconsole.store import pages
 from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
-from bmconsole.store.sqlite import Database
+from bmconsole.store.sqlite import Connection, Database
+
+_BATCH = 200
 
 
 class Files:
@@ -88,27 +93,40 @@ class Cache:
             )
         )
 
+    async def orders(self, order_ids: Sequence[int]) -> AsyncIterator[Order]:
+        """Yield cached orders in the order of their ids given; those that are not in the cache are left out."""
+        from bmconsole.backmarket.wirejson import loads
+
+        for start in range(0, len(order_ids), _BATCH):
+            batch = order_ids[start : start + _BATCH]
+            texts = await self._mirror.read(partial(order_rows.raws, order_ids=batch))
+            for order_id in batch:
+                if order_id in texts:
+                    yield self._parse_order(loads(texts[order_id].encode()))
+
     async def order(self, order_id: int) -> Order:
         """Return a cached order.
 
         Raises:
             NotFound: It is not in the cache.
         """
-        raw = await self._mirror.read(lambda connection: order_rows.raw(connection, order_id))
-        if raw is None:
-            raise NotFound(
-                f"Order {order_id} is not in the cache.",
-                field="order_id",
-                value=str(order_id),
-                hint="Sync the orders, or look at it live.",
-            )
-        from bmconsole.backmarket.wirejson import loads
-
-        return self._parse_order(loads(raw.encode()))
+        async for order in self.orders([order_id]):
+            return order
+        raise NotFound(
+            f"Order {order_id} is not in the cache.",
+            field="order_id",
+            value=str(order_id),
+            hint="Sync the orders, or look at it live.",
+        )
 
     async def listings_page(self, query: Query, *, market: str | None = None) -> list[ListingRow]:
-        """Return the listings that `query` asks for, as `market` (default: the main one) shows them."""
+        """Return the listings that `query` asks for, as `market` (default: the main one) shows them.
+
+        `query.after` may name its listing in any way that `listing` takes.
+        """
         chosen = self.check_market(market)
+        if query.after is not None:
+            query = replace(query, after=(await self.listing(query.after)).id)
         pending = await self._pending_listings(chosen)
         return await self._mirror.read(
             lambda connection: pages.listings_page(
@@ -133,6 +151,17 @@ class Cache:
                 pending=pending,
             )
         )
+
+    async def listings(self, ids: Sequence[str]) -> AsyncIterator[Listing]:
+        """Yield cached listings by UUID, in the order given; those that are not in the cache are left out."""
+
+        def read(connection: Connection, batch: Sequence[str]) -> list[Listing]:
+            return [found for ref in batch if (found := listing_rows.get(connection, ref)) is not None]
+
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            for listing in await self._mirror.read(partial(read, batch=batch)):
+                yield listing
 
     async def listing(self, ref: str) -> Listing:
         """Return a cached listing by UUID, integer or `sku:…`, with its offers in all configured markets.

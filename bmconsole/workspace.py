@@ -280,6 +280,7 @@ class Workspace(Cache):
 
         Raises:
             NotAllowed: The access does not allow it; nothing was written.
+            BmError: Back Market could not be read before anything was sent; the intents are dropped.
             Partial: They did not end within 60 s; they go on, and the journal tells.
         """
         self._need("operator", "change listings")
@@ -295,7 +296,10 @@ class Workspace(Cache):
             raise Partial(
                 f"{len(late)} of {len(tasks)} writes are still on their way.", hint="See `bmconsole writes list`."
             )
-        return [task.result() for task in tasks]
+        ended = [task.result() for task in tasks]
+        if all(intent.state is IntentState.DROPPED and intent.id in executor.faults for intent in ended):
+            raise executor.faults[ended[0].id]
+        return ended
 
     async def settle_left_behind(self) -> list[Intent]:
         """Take up the intents that dead processes left unfinished, and bring them to their end.

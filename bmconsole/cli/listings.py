@@ -11,7 +11,7 @@ from bmconsole.cli.frame import Call, Group
 from bmconsole.cli.output import print_facts, print_json, print_table
 from bmconsole.cli.shapes import intent_json, listing_json
 from bmconsole.cli.writes import change, outcome, print_intents
-from bmconsole.domain.intents import Intent, IntentState
+from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import PUBLICATION_STATES, Listing
 from bmconsole.domain.views import Query
 from bmconsole.errors import UsageError
@@ -43,8 +43,9 @@ def list_(call: Call, limit: int, after: str | None, where: str, sort: str, mark
     async def work(cache: "Cache") -> int:
         rows = await cache.listings_page(query, market=market)
         if call.json:
-            for row in rows:
-                print_json(listing_json(await cache.listing(row.id), pending=row.pending))
+            pending = {row.id: row.pending for row in rows}
+            async for listing in cache.listings([row.id for row in rows]):
+                print_json(listing_json(listing, pending=pending[listing.id]))
             return 0
         if not rows:
             call.say("No listings. “bmconsole sync” fetches them." if not where else "No listing fits.")
@@ -126,9 +127,6 @@ def set_(call: Call, /, ref: str, market: str | None, yes: bool, confirmed: int 
         intents = await workspace.apply(plan)
         print_intents(call, intents, workspace.zone)
         sys.stdout.flush()
-        if any(intent.state is IntentState.DROPPED for intent in intents):
-            # Nothing was sent, because the listing could not be read; asking again raises why, with its exit code
-            await workspace.refresh_listing(intents[0].target)
         if (fault := outcome(intents)) is not None:
             raise fault
         return 0

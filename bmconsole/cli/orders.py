@@ -35,8 +35,9 @@ def list_(call: Call, limit: int, after: int | None, where: str, sort: str) -> i
     async def work(cache: "Cache") -> int:
         rows = await cache.orders_page(query)
         if call.json:
-            for row in rows:
-                print_json(order_json(await cache.order(row.order_id), cache.now(), pending=row.pending))
+            pending = {row.order_id for row in rows if row.pending}
+            async for order in cache.orders([row.order_id for row in rows]):
+                print_json(order_json(order, cache.now(), pending=order.order_id in pending))
             return 0
         if not rows:
             call.say("No orders. “bmconsole sync” fetches them." if not where else "No order fits.")

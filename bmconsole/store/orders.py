@@ -87,6 +87,13 @@ def raw(connection: Connection, order_id: int) -> str | None:
     return None if row is None else str(row["raw"])
 
 
+def raws(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
+    """Return the JSON texts of those orders that are cached, by id; at most a few hundred at once."""
+    marks = ", ".join("?" * len(order_ids))
+    rows = connection.execute(f"SELECT order_id, raw FROM orders WHERE order_id IN ({marks})", list(order_ids))  # noqa: S608 - placeholders only
+    return {row["order_id"]: row["raw"] for row in rows}
+
+
 def counts(connection: Connection, now: datetime) -> tuple[dict[str, int], int]:
     """Return how many orders have each status, and how many open ones are late at `now`."""
     by_status = {

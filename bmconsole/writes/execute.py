@@ -7,7 +7,7 @@ editor's change would be overwritten; that window cannot be closed from here.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bmconsole.backmarket import listings as api
@@ -38,6 +38,8 @@ class Executor:
     owner: str
     note: Note
     now: Callable[[], datetime]
+    faults: dict[int, BmError] = field(default_factory=dict)
+    """Why an intent was dropped before anything was sent, by its id."""
 
     async def save(self, intents: tuple[Intent, ...]) -> list[Intent]:
         """Write intents down, under this process's lease, before any byte leaves."""
@@ -77,6 +79,7 @@ class Executor:
             except BmError as error:
                 # Nothing left this time: with no send behind it the intent is over, else only a read can tell.
                 state = IntentState.UNKNOWN if intent.state is not IntentState.PENDING else IntentState.DROPPED
+                self.faults[intent.id] = error
                 return await self._move(intent, state, error=error.line())
             intent = await self._resolved(intent, live)
             if _holds(intent.want, live):

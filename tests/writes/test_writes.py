@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from bmconsole.domain.intents import Intent, IntentState
-from bmconsole.errors import NotAllowed
+from bmconsole.errors import NotAllowed, Unreachable
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.store import intents as intent_rows
@@ -111,7 +111,9 @@ async def test_a_refusal_is_shown_and_not_sent_again(workspace: Workspace, shop:
 async def test_what_was_never_sent_is_dropped_and_said(workspace: Workspace, shop: Shop) -> None:
     plan = await workspace.plan_listing(shop.listing, "de-de", {"price": "231.50"})
     await shop.call("PUT", "/faults", [{"path": "/ws/listings", "kind": "error", "status": 503}])
-    (intent,) = await workspace.apply(plan)
+    with pytest.raises(Unreachable, match="503"):
+        await workspace.apply(plan)
+    (intent,) = await workspace.intents()
     assert intent.state is IntentState.DROPPED
     assert "503" in (intent.error or "")
     assert shop.posts() == 0
