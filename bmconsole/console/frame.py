@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import App, ComposeResult
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Event, Key
 from textual.reactive import var
 from textual.screen import ModalScreen
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, Input
 
 from bmconsole.console.actions import ACTIONS, bindings
 from bmconsole.console.look import count
@@ -108,6 +108,18 @@ class Frame(App[None]):
 
     # Actions.
 
+    async def on_event(self, event: Event) -> None:
+        """Do what a key is bound to in the app's own turn, unless it is typed into a field.
+
+        Textual would hand the key to the focused widget's queue first; keys typed ahead of a slow screen would then
+        go where the focus was, not where the keys before them moved it.
+        """
+        if isinstance(event, Key) and not event.is_forwarded and not isinstance(self.focused, Input):
+            active = self.screen.active_bindings.get(event.key)
+            if active is not None and active.enabled and await self.run_action(active.binding.action, active.node):
+                return
+        await super().on_event(event)
+
     async def action_perform(self, name: str) -> None:
         """Do an action of the registry by its name, going to the tab where it works."""
         action = next((action for action in ACTIONS if action.name == name), None)
@@ -162,5 +174,5 @@ class Frame(App[None]):
     @on(DescendantFocus)
     def _hint(self) -> None:
         """Show the keys of the place that has the focus, then those that work everywhere."""
-        if not isinstance(self.screen, ModalScreen):
+        if self.screen_stack and not isinstance(self.screen, ModalScreen):
             self.key_hints.hints = hints(self.focused or self.current, self._keymap)

@@ -12,7 +12,8 @@ from bmconsole.console.actions import ACTIONS, SCOPES, Action, key_names
 class ActionCommands(Provider):
     """Finds actions by their title."""
 
-    def _shown(self) -> list[Action]:
+    @staticmethod
+    def _shown() -> list[Action]:
         return [action for action in ACTIONS if action.palette]
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:

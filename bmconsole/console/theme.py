@@ -2,6 +2,8 @@
 
 from textual.theme import Theme
 
+# The dark greys are chosen so that a terminal of 256 colours still tells them apart: Rich rounds a saturated dark
+# colour to black, a nearly grey one (and the cursor's blue) to a step of its own.
 DARK = Theme(
     name="bmconsole",
     primary="#7aa2c8",
@@ -11,26 +13,26 @@ DARK = Theme(
     error="#e2777a",
     success="#86b991",
     foreground="#cdd3de",
-    background="#12151b",
-    surface="#161a21",
-    panel="#1d222b",
+    background="#131519",
+    surface="#181a1f",
+    panel="#20242a",
     dark=True,
     variables={
         "tone-dim": "#76808f",
-        "row-odd": "#161a21",
-        "row-cursor": "#263243",
-        "row-cursor-blurred": "#1d232d",
-        "badge-text": "#12151b",
+        "row-odd": "#17191d",
+        "row-cursor": "#27304b",
+        "row-cursor-blurred": "#292d34",
+        "badge-text": "#131519",
         "block-cursor-text-style": "none",
         "border": "#39424f",
         "border-blurred": "#2a313c",
         "scrollbar": "#2f3743",
         "scrollbar-hover": "#414c5c",
         "scrollbar-active": "#55637a",
-        "scrollbar-background": "#12151b",
-        "scrollbar-background-hover": "#12151b",
-        "scrollbar-background-active": "#12151b",
-        "scrollbar-corner-color": "#12151b",
+        "scrollbar-background": "#131519",
+        "scrollbar-background-hover": "#131519",
+        "scrollbar-background-active": "#131519",
+        "scrollbar-corner-color": "#131519",
         "input-selection-background": "#7aa2c8 35%",
     },
 )

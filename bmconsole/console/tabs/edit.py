@@ -66,10 +66,8 @@ class EditTab(Tab):
         self._show()
 
     def enter(self) -> None:
-        if self.listing_id is None or self.read_only:
-            self._offers.focus()
-        else:
-            self.form.begin()
+        if self.listing_id is not None:
+            self.enter_form()
         self.renew()
 
     def open(self, listing: str) -> None:
@@ -78,7 +76,8 @@ class EditTab(Tab):
             self.form.discard()
             self.listing_id, self.view, self._message = listing, None, ()
         self.chosen = self.market
-        self._load(focus=True)
+        self.enter_form()
+        self._load()
 
     def renew(self) -> None:
         if self.listing_id is not None and not self.writing:
@@ -123,7 +122,7 @@ class EditTab(Tab):
         self._show()
 
     @work(exclusive=True, group="edit-load")
-    async def _load(self, *, focus: bool = False) -> None:
+    async def _load(self) -> None:
         if self.listing_id is None:
             return
         try:
@@ -132,18 +131,18 @@ class EditTab(Tab):
         except BmError as error:
             self._say(((f"× {error.line()}", Tone.BAD),))
             return
-        self.read_only = status.access == "viewer"
+        if (status.access == "viewer") is not self.read_only:
+            self.read_only = not self.read_only
+            self.enter_form()
         self._ranks = {name: rank for rank, name in enumerate(status.markets)}
         if self.chosen not in self.view.listing.offers:
             self.chosen = next(iter(self._markets()), self.chosen)
         self._show()
-        if focus:
-            self.enter_form()
 
     def enter_form(self) -> None:
         """Put the cursor where work goes on."""
         if self.read_only:
-            self._offers.focus()
+            self.take(self._offers)
         else:
             self.form.begin()
 
@@ -247,7 +246,7 @@ class EditTab(Tab):
     @on(ListingForm.Left)
     def _leave(self, event: ListingForm.Left) -> None:
         event.stop()
-        self._offers.focus()
+        self.take(self._offers)
 
     @on(VirtualTable.Moved)
     def _point(self, event: VirtualTable.Moved) -> None:

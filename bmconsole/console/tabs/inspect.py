@@ -46,7 +46,7 @@ class InspectTab(Tab):
         yield self._scroll
 
     def enter(self) -> None:
-        self._scroll.focus()
+        self.take(self._scroll)
         self._show()
 
     def open(self, order_id: int) -> None:

@@ -49,7 +49,7 @@ class LogTab(Tab):
         self._tell()
 
     def enter(self) -> None:
-        self._table.focus()
+        self.take(self._table)
         self.renew()
 
     def renew(self) -> None:

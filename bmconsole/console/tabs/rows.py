@@ -76,7 +76,7 @@ class RowsTab(Tab, Generic[Row]):
         self.table.refresh()
 
     def enter(self) -> None:
-        self.table.focus()
+        self.take(self.table)
         self.renew()
 
     def reload(self) -> None:
@@ -95,7 +95,7 @@ class RowsTab(Tab, Generic[Row]):
         self.where = where
         self.bar.accept(where)
         self.reload()
-        self.table.focus()
+        self.take(self.table)
 
     def action_filter(self) -> None:
         self.bar.edit()
@@ -127,7 +127,7 @@ class RowsTab(Tab, Generic[Row]):
     @on(FilterBar.Left)
     def _return(self, event: FilterBar.Left) -> None:
         event.stop()
-        self.table.focus()
+        self.take(self.table)
 
     @on(VirtualTable.SortAsked)
     def _sort(self, event: VirtualTable.SortAsked) -> None:

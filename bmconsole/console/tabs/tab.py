@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.containers import Vertical
 from textual.reactive import var
+from textual.widget import Widget
 
 from bmconsole.console.seam import WorkspaceLike
 from bmconsole.errors import BmError
@@ -47,6 +48,10 @@ class Tab(Vertical):
 
     def enter(self) -> None:
         """Take the focus: the tab was switched to."""
+
+    def take(self, widget: Widget) -> None:
+        """Give `widget` the focus at once: what is typed next belongs to it."""
+        self.screen.set_focus(widget, scroll_visible=False)
 
     def complain(self, error: BmError, *, title: str = "") -> None:
         """Show an error that belongs to no particular place."""

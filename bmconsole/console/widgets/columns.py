@@ -11,7 +11,7 @@ Row = TypeVar("Row")
 GAP = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column(Generic[Row]):
     """One column.
 
@@ -32,7 +32,7 @@ class Column(Generic[Row]):
     gap: int = GAP
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placed(Generic[Row]):
     """A column where it is painted: from terminal cell `x`, `width` wide."""
 

@@ -11,8 +11,8 @@ from textual.reactive import reactive
 from textual.widgets import Input, Static
 
 from bmconsole.console.actions import bindings
-from bmconsole.console.look import Tone
-from bmconsole.console.widgets.toned import LineBar
+from bmconsole.console.look import Cell, Tone
+from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.errors import BmError, FilterError
 
 
@@ -31,21 +31,6 @@ class FilterInput(Input):
 
     def action_leave(self) -> None:
         self.post_message(self.Left())
-
-
-class Fault(LineBar):
-    """What is wrong with a filter, with a mark under the place."""
-
-    error: reactive[BmError | None] = reactive(None)
-
-    def line(self, width: int) -> list[tuple[str, Tone, str]]:
-        """Return the mark and the message; the message stays on screen however far right the mark is."""
-        if self.error is None:
-            return []
-        position = self.error.position if isinstance(self.error, FilterError) else 0
-        message = self.error.line()
-        room = max(0, width - len(message) - 6)
-        return [(" " * (3 + min(position, room)), Tone.DIM, ""), ("▲ ", Tone.BAD, ""), (message, Tone.BAD, "")]
 
 
 class FilterBar(Vertical):
@@ -77,11 +62,11 @@ class FilterBar(Vertical):
             yield Static(" / ", id="slash", markup=False)
             yield FilterInput(placeholder=self._placeholder, compact=True, select_on_focus=False)
             yield Static("", id="summary", markup=False)
-        yield Fault()
+        yield Sheet(classes="fault")
 
     def edit(self) -> None:
         """Let the operator type."""
-        self.query_one(FilterInput).focus()
+        self.screen.set_focus(self.query_one(FilterInput), scroll_visible=False)
 
     def accept(self, expression: str) -> None:
         """Take `expression` as the filter in force."""
@@ -116,5 +101,10 @@ class FilterBar(Vertical):
         self.post_message(self.Left(self))
 
     def _tell(self, error: BmError | None) -> None:
-        self.query_one(Fault).error = error
+        """Show a mark under the faulty place with the message, which stays on screen however far right that is."""
+        if error is not None:
+            position = error.position if isinstance(error, FilterError) else 0
+            indent = 3 + max(0, min(position, self.size.width - len(error.message) - 8))
+            mark: Cell = ((" " * indent, Tone.DIM), ("▲ ", Tone.BAD), (error.message, Tone.BAD))
+            self.query_one(".fault", Sheet).show(mark, ((f"     {error.hint or ''}", Tone.DIM),))
         self.set_class(error is not None, "-faulty")

@@ -41,8 +41,11 @@ class FormField(Horizontal):
         """Take what the listing has now; what was typed stays."""
         untouched = not self.changed
         self.base = value
-        if untouched:
+        if untouched and self.input.value != value:
             self.input.value = value
+            if self.input.has_focus:
+                # It may have had the focus before it had a value; typing still replaces all of it.
+                self.input.action_select_all()
 
     def discard(self) -> None:
         """Forget what was typed."""
@@ -125,7 +128,7 @@ class ListingForm(Vertical):
 
     def begin(self) -> None:
         """Put the cursor into the price."""
-        self.field("price").input.focus()
+        self.screen.set_focus(self.field("price").input)
 
     def action_review(self) -> None:
         self.post_message(self.Submitted(self.changed()))
@@ -148,7 +151,7 @@ class ListingForm(Vertical):
     def _step(self, by: int) -> None:
         inputs = list(self.query(Input))
         here = next((position for position, field in enumerate(inputs) if field.has_focus), 0)
-        inputs[(here + by) % len(inputs)].focus()
+        self.screen.set_focus(inputs[(here + by) % len(inputs)])
 
     @on(Input.Submitted)
     def _review(self, event: Input.Submitted) -> None:

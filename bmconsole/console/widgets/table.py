@@ -213,9 +213,9 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self.move_to(self.row_count - 1, by_hand=True)
 
     def _page(self, rows: int) -> None:
-        target = self.scroll_offset.y + rows
-        self.scroll_to(y=target, animate=False, force=True)
-        self.move_to(self.cursor_index + rows, by_hand=True)
+        target = self.cursor_index + rows
+        self.scroll_to(y=self.scroll_offset.y + rows, animate=False, force=True)
+        self.move_to(target, by_hand=True)
 
     # Mouse.
 
@@ -233,11 +233,11 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
                 self.action_choose()
 
     def _on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
+        event.stop().prevent_default()
         self._wheel(3)
 
     def _on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
+        event.stop().prevent_default()
         self._wheel(-3)
 
     def _wheel(self, rows: int) -> None:

@@ -1,0 +1,67 @@
+from collections import Counter
+
+import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+from bmconsole.console.actions import ACTIONS, SCOPES, Action, actions_of, bindings
+from bmconsole.console.app import ConsoleApp
+from bmconsole.console.palette import ActionCommands
+from bmconsole.console.tabs.edit import EditTab
+from bmconsole.console.tabs.inspect import InspectTab
+from bmconsole.console.tabs.listings import ListingsTab
+from bmconsole.console.tabs.log import LogTab
+from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.widgets.dialogs import Dialog
+from bmconsole.console.widgets.filterbar import FilterInput
+from bmconsole.console.widgets.form import ListingForm
+from bmconsole.console.widgets.table import VirtualTable
+
+PLACES: tuple[type[DOMNode], ...] = (
+    ConsoleApp,
+    OrdersTab,
+    ListingsTab,
+    InspectTab,
+    EditTab,
+    LogTab,
+    VirtualTable,
+    FilterInput,
+    ListingForm,
+    Dialog,
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_every_action_has_a_handler_a_key_and_words(action: Action) -> None:
+    places = [place for place in PLACES if action.scope in getattr(place, "SCOPES", ())]
+    assert places
+    assert all(callable(getattr(place, f"action_{action.method}", None)) for place in places)
+    assert action.keys
+    assert action.title
+    assert action.scope in SCOPES
+
+
+def test_no_key_means_two_things_in_one_place_and_no_name_is_taken_twice() -> None:
+    assert max(Counter(action.name for action in ACTIONS).values()) == 1
+    for scope in SCOPES:
+        keys = Counter(key for action in actions_of(scope) for key in action.keys)
+        assert max(keys.values()) == 1, keys
+
+
+def test_no_action_depends_on_keys_that_terminals_take_for_others() -> None:
+    bad = {f"ctrl+{letter}" for letter in "ijmsqz"}
+    assert [action.name for action in ACTIONS if set(action.keys) <= bad] == []
+
+
+def test_tabs_bind_what_the_registry_says() -> None:
+    for place in PLACES:
+        scopes: tuple[str, ...] = getattr(place, "SCOPES", ())
+        bound = {binding.id for binding in bindings(*scopes) if isinstance(binding, Binding)}
+        assert bound == {action.name for scope in scopes for action in actions_of(scope)}
+
+
+def test_the_palette_offers_every_action_but_bare_movements() -> None:
+    offered = {action.name for action in ActionCommands._shown()}
+    missing = {action.scope for action in ACTIONS if action.name not in offered}
+    assert missing <= {"table", "filter", "dialog", "app"}
+    assert {action.name for action in ACTIONS if action.scope == "app"} - offered == {"app.command_palette"}
