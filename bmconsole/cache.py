@@ -13,7 +13,7 @@ from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.orders import Order
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import Event, ListingRow, ListingView, OrderRow, Query
+from bmconsole.domain.views import Event, ListingRow, ListingView, OrderRow, Query, Removal
 from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
@@ -22,6 +22,7 @@ from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import orders as order_rows
 from bmconsole.store import pages
+from bmconsole.store import removals as removal_rows
 from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
 from bmconsole.store.sqlite import Connection, Database
 
@@ -185,6 +186,10 @@ class Cache:
         listing = await self.listing(ref)
         intents = await self._journal.read(lambda connection: intent_rows.of_target(connection, listing.id))
         return ListingView(listing, tuple(intents))
+
+    async def removals(self) -> list[Removal]:
+        """Return the listings that Back Market no longer shows and that wait for the operator's word."""
+        return await self._mirror.read(removal_rows.waiting)
 
     async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> list[Event]:
         """Return log lines behind `after` (0: the newest), oldest first, of `level` or worse."""

@@ -35,8 +35,9 @@ from bmconsole.settings import Profile, host_of
 from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
+from bmconsole.store import observations as observation_rows
 from bmconsole.store import orders as order_rows
-from bmconsole.store import passes
+from bmconsole.store import passes, quarantine, removals
 from bmconsole.store.alive import Life
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.orders import OrderRecord
@@ -45,12 +46,14 @@ from bmconsole.sync import ShowProgress, Sources
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
 from bmconsole.sync import orders as orders_sync
+from bmconsole.sync import removals as removals_sync
 from bmconsole.writes.execute import Executor
 from bmconsole.writes.plan import plan_listing
 
 STREAMS = ("orders", "listings", "backbox")
 _WRITE_PATIENCE = 60.0
 _SETTLE_SECONDS = 30.0
+_DAY_SECONDS = 86_400.0
 _EVENTS_KEPT = timedelta(days=30)
 
 
@@ -116,7 +119,7 @@ class Workspace(Cache):
         def look(connection: Connection) -> tuple[dict[str, int], int, int, int, dict[str, datetime | None]]:
             by_status, late = order_rows.counts(connection, now)
             feeds = {name: passes.stream(connection, name).last_clean for name in STREAMS}
-            return by_status, late, listing_rows.count(connection), passes.quarantined(connection), feeds
+            return by_status, late, listing_rows.count(connection), quarantine.count(connection), feeds
 
         by_status, late, listings, quarantined, feeds = await self._mirror.read(look)
         unfinished = await self._journal.read(intent_rows.count_unfinished)
@@ -250,6 +253,43 @@ class Workspace(Cache):
             await self.note("info", "sync", self._describe(results[name]))
         return results
 
+    async def confirm_removals(self, refs: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+        """Take listings that wait (default: all) for gone, each after asking Back Market once more.
+
+        Returns:
+            The UUIDs of those that are gone now, and of those that live after all.
+
+        Raises:
+            NotAllowed: The access does not allow it.
+            NotFound: No such listing.
+        """
+        self._need("operator", "take listings for gone")
+        chosen = await self._waiting_removals(refs)
+        async with self._connected():
+            return await removals_sync.confirm(await self._sources(), chosen)
+
+    async def keep_removals(self, refs: Sequence[str] = ()) -> list[str]:
+        """Keep listings that wait (default: all), and do not ask again until they were seen and missed anew.
+
+        Raises:
+            NotAllowed: The access does not allow it.
+            NotFound: No such listing.
+        """
+        self._need("operator", "keep listings")
+        chosen = await self._waiting_removals(refs)
+        await self._mirror.write(lambda connection: removals.keep(connection, chosen))
+        return chosen
+
+    async def _waiting_removals(self, refs: Sequence[str]) -> list[str]:
+        waiting = [removal.id for removal in await self.removals()]
+        named = {(await self.listing(ref)).id for ref in refs}
+        return [listing for listing in waiting if not refs or listing in named]
+
+    async def observe_soon(self, listing: str) -> None:
+        """Have a listing's backbox looked at as soon as it has followed a change of ours."""
+        due = self.now() + backbox_sync.SETTLED
+        await self._mirror.write(lambda connection: observation_rows.ask(connection, listing, due))
+
     async def reprice(self) -> list[Decision]:
         """Decide about every online offer from what was last observed; nothing is written."""
         now = self.now()
@@ -318,16 +358,18 @@ class Workspace(Cache):
     # Inside
 
     async def _pull(
-        self, name: str, *, full: bool = False, show: ShowProgress | None = None, priority: Priority = Priority.NORMAL
+        self, name: str, *, full: bool = False, show: ShowProgress | None = None, timer: float | None = None
     ) -> PassResult:
+        """Pull a stream; `timer` is its interval in seconds where one runs it, None where somebody waits for it."""
         async with self._connected():
             sources = await self._sources()
             try:
                 if name == "orders":
-                    return await orders_sync.pull(sources, full=full, priority=priority, show=show)
+                    filling = Priority.NORMAL if timer is None else Priority.LOW
+                    return await orders_sync.pull(sources, full=full, eager=timer is None, filling=filling, show=show)
                 if name == "listings":
-                    return await listings_sync.pull(sources, priority=priority, show=show)
-                return await backbox_sync.sweep(sources, show=show)
+                    return await listings_sync.pull(sources, every=timer, show=show)
+                return await backbox_sync.sweep(sources, within=timer, show=show)
             except BaseExceptionGroup as group:
                 # Several pages are in flight; the first fault that people can act on stands for all.
                 if faults := group.subgroup(BmError):
@@ -343,7 +385,12 @@ class Workspace(Cache):
             zone=self._platform_zone(),
             note=self.note,
             now=self.now,
+            per_second=self._per_second,
         )
+
+    def _per_second(self, rule: str) -> float:
+        states = (state for state in self.traffic().rules if state.name == rule)
+        return next((state.working / state.window for state in states), 0.0)
 
     def _jobs(self) -> list[Job]:
         def interval(name: str) -> float | None:
@@ -351,15 +398,32 @@ class Workspace(Cache):
             return None if text == "off" else parse_duration(text).total_seconds()
 
         async def pull(name: str) -> str:
-            return self._describe(await self._pull(name))
+            return self._describe(await self._pull(name, timer=interval(name) or _DAY_SECONDS))
 
         return [
             Job("orders", interval("orders"), lambda: pull("orders")),
             Job("listings", interval("listings"), lambda: pull("listings")),
             Job("backbox", interval("backbox"), lambda: pull("backbox"), after="listings"),
+            Job("watch", interval("watch"), self._watch),
+            Job("settled", _SETTLE_SECONDS if interval("backbox") else None, self._observe_settled),
             Job("repricing", interval("repricing"), self._observe, after="backbox"),
             Job("writes", _SETTLE_SECONDS, self._settle),
         ]
+
+    async def _watch(self) -> str:
+        async with self._connected():
+            seen = await orders_sync.watch(await self._sources())
+        if seen.more:
+            self.engine.trigger("orders")
+        return f"{seen.changed} orders changed" if seen.changed else ""
+
+    async def _observe_settled(self) -> str:
+        now = self.now()
+        if not await self._mirror.read(lambda connection: observation_rows.asked(connection, now)):
+            return ""
+        async with self._connected():
+            looked = await backbox_sync.observe_due(await self._sources())
+        return f"looked at {looked} listings whose price we changed" if looked else ""
 
     async def _settle(self) -> str:
         settled = await self.settle_left_behind()
@@ -377,6 +441,8 @@ class Workspace(Cache):
         urgent = intent.want.get("quantity") == 0
         result = await executor.carry_out(intent, priority=Priority.CRITICAL if urgent else Priority.HIGH)
         self._online = result.state is not IntentState.UNKNOWN
+        if result.state is IntentState.CONFIRMED and "price" in result.want:
+            await self.observe_soon(result.target)
         return result
 
     def _executor(self, client: Client) -> Executor:

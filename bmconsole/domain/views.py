@@ -216,3 +216,17 @@ class ListingView:
 
     listing: Listing
     intents: tuple[Intent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A listing that Back Market no longer shows, waiting for the operator to say that it is gone."""
+
+    id: str
+    listing_id: int | None
+    sku: str
+    title: str
+    quantity: int | None
+    """The last known stock."""
+    found: datetime
+    """When it was first missed, UTC."""

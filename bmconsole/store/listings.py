@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from bmconsole.domain.filters import Table
@@ -10,7 +10,7 @@ from bmconsole.domain.listings import Backbox, Listing, Offer
 from bmconsole.domain.money import Money
 from bmconsole.domain.times import stamp, unstamp
 from bmconsole.store import search
-from bmconsole.store.passes import PageTally
+from bmconsole.store.quarantine import Stored, write_each
 from bmconsole.store.sqlite import Connection, Row
 
 _LISTING = """INSERT INTO listings
@@ -21,14 +21,15 @@ _LISTING = """INSERT INTO listings
         quantity = excluded.quantity, fetched_at = excluded.fetched_at, deleted_at = NULL"""
 _OFFER = """INSERT INTO offers
     (listing, market, currency, price, min_price, max_price, publication_state, comment, warranty_delay,
-     raw, content_hash, pass_id, pass_page, fetched_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     raw, content_hash, fetched_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (listing, market) DO UPDATE SET currency = excluded.currency, price = excluded.price,
         min_price = excluded.min_price, max_price = excluded.max_price,
         publication_state = excluded.publication_state, comment = excluded.comment,
         warranty_delay = excluded.warranty_delay, raw = excluded.raw, content_hash = excluded.content_hash,
-        pass_id = coalesce(excluded.pass_id, pass_id), pass_page = coalesce(excluded.pass_page, pass_page),
         fetched_at = excluded.fetched_at"""
+_CLOCK_GRAIN = timedelta(seconds=2)
+"""How far two readings of the server's clock may lie apart although they mean the same moment: `Date` has seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +41,52 @@ class ListingRecord:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What one look at a market's backbox showed; `at` in UTC."""
+def store(connection: Connection, records: Sequence[ListingRecord], *, fetched_at: datetime) -> Stored[ListingRecord]:
+    """Write listings and offers that are new or differ; an answer never replaces one that was asked for later.
 
-    market: str
-    currency: str
-    price: Money | None
-    price_to_win: Money | None
-    winner_price: Money | None
-    winning: bool | None
-    at: datetime
-
-
-def store(
-    connection: Connection,
-    records: Sequence[ListingRecord],
-    *,
-    fetched_at: datetime,
-    pass_id: int | None = None,
-    page: int | None = None,
-) -> PageTally:
-    """Write listings and offers that are new or differ; `pass_id` and `page` mark the offers as seen."""
+    `fetched_at` is when the server was asked. A listing that was taken for gone is back with this.
+    """
     by_key = {(record.listing.id, record.market): record for record in records}
-    dups = len(records) - len(by_key)
-    fresh = changed = 0
-    at = stamp(fetched_at)
-    for (listing_id, market), record in by_key.items():
-        row = connection.execute(
-            "SELECT content_hash, pass_id, pass_page FROM offers WHERE listing = ? AND market = ?",
-            (listing_id, market),
-        ).fetchone()
-        if pass_id is not None and row is not None and row["pass_id"] == pass_id:
-            dups += row["pass_page"] != page
-        else:
-            fresh += 1
+    at, later = stamp(fetched_at), stamp(fetched_at + _CLOCK_GRAIN)
+    ids = sorted({listing for listing, _ in by_key})
+    marks = ", ".join("?" * len(ids))
+    known = {
+        (row["listing"], row["market"]): row
+        for row in connection.execute(
+            f"SELECT listing, market, content_hash, fetched_at FROM offers WHERE listing IN ({marks})",  # noqa: S608 - placeholders only
+            ids,
+        )
+    }
+    differing: list[tuple[ListingRecord, bytes]] = []
+    same: list[ListingRecord] = []
+    for key, record in by_key.items():
+        row = known.get(key)
         content_hash = blake2b(record.raw.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if row is not None and row["content_hash"] == content_hash:
-            connection.execute(
-                """UPDATE offers SET pass_id = coalesce(?, pass_id), pass_page = coalesce(?, pass_page),
-                fetched_at = ? WHERE listing = ? AND market = ?""",
-                (pass_id, page, at, listing_id, market),
-            )
-            # The stock belongs to all markets: another market's page may have told an older one in between.
-            connection.execute(
-                "UPDATE listings SET quantity = ?, fetched_at = ?, deleted_at = NULL WHERE id = ?",
-                (record.listing.quantity, at, listing_id),
-            )
+        if row is not None and row["fetched_at"] > later:
             continue
-        changed += 1
-        _write(connection, record, content_hash, at, pass_id, page)
-    return PageTally(fresh, dups, changed, 0)
+        if row is not None and row["content_hash"] == content_hash:
+            same.append(record)
+        else:
+            differing.append((record, content_hash))
+    refused = write_each(connection, differing, lambda item: _write(connection, *item, at))
+    connection.executemany(
+        "UPDATE offers SET fetched_at = max(fetched_at, ?) WHERE listing = ? AND market = ?",
+        [(at, record.listing.id, record.market) for record in same],
+    )
+    # The stock belongs to all markets: another market's page may have told an older one in between.
+    connection.executemany(
+        """UPDATE listings SET quantity = ?1, fetched_at = max(fetched_at, ?2), deleted_at = NULL
+        WHERE id = ?3 AND fetched_at <= ?4""",
+        [(record.listing.quantity, at, record.listing.id, later) for record in same],
+    )
+    connection.execute(f"DELETE FROM removals WHERE listing IN ({marks})", ids)  # noqa: S608 - placeholders only
+    lost = {(item[0].listing.id, item[0].market) for item, _ in refused}
+    written = [record for record, _ in differing if (record.listing.id, record.market) not in lost]
+    return Stored(
+        len(written),
+        [record for record in written if (record.listing.id, record.market) not in known],
+        [(item[0], error) for item, error in refused],
+    )
 
 
 def get(connection: Connection, ref: str) -> Listing | None:
@@ -122,16 +118,6 @@ def count(connection: Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM listings WHERE deleted_at IS NULL").fetchone()[0])
 
 
-def seen_in(connection: Connection, pass_ids: Sequence[int]) -> int:
-    """Return how many distinct listings these passes saw."""
-    return int(
-        connection.execute(
-            f"SELECT count(DISTINCT listing) FROM offers WHERE pass_id IN ({', '.join('?' * len(pass_ids))})",  # noqa: S608 - placeholders only
-            list(pass_ids),
-        ).fetchone()[0]
-    )
-
-
 def to_observe(connection: Connection, markets: Sequence[str]) -> list[str]:
     """Return the UUIDs of listings online in one of `markets`, never or longest ago observed first."""
     rows = connection.execute(
@@ -141,47 +127,6 @@ def to_observe(connection: Connection, markets: Sequence[str]) -> list[str]:
         list(markets),
     )
     return [row["listing"] for row in rows]
-
-
-def observe(connection: Connection, listing: str, observations: Sequence[Observation], *, at: datetime) -> None:
-    """Keep the newest look at a listing's backboxes; a market without data keeps only when it was looked at."""
-    connection.execute("UPDATE offers SET box_last = ? WHERE listing = ?", (stamp(at), listing))
-    for seen in observations:
-        connection.execute(
-            """UPDATE offers SET
-                box_first = CASE WHEN box_price IS ?1 AND price_to_win IS ?2 AND winner_price IS ?3 AND winning IS ?4
-                    THEN coalesce(box_first, ?5) ELSE ?5 END,
-                box_price = ?1, price_to_win = ?2, winner_price = ?3, winning = ?4, box_last = ?5
-            WHERE listing = ?6 AND market = ?7""",
-            (*_seen(seen), stamp(at), listing, seen.market),
-        )
-
-
-def _seen(seen: Observation) -> tuple[int | None, int | None, int | None, int | None]:
-    return (
-        None if seen.price is None else seen.price.minor,
-        None if seen.price_to_win is None else seen.price_to_win.minor,
-        None if seen.winner_price is None else seen.winner_price.minor,
-        None if seen.winning is None else int(seen.winning),
-    )
-
-
-def record_observation(connection: Connection, listing: str, seen: Observation) -> None:
-    """Add to the history: a row only when a value changed, else its last sight moves."""
-    row = connection.execute(
-        "SELECT * FROM observations WHERE listing = ? AND market = ? ORDER BY id DESC LIMIT 1",
-        (listing, seen.market),
-    ).fetchone()
-    values = _seen(seen)
-    if row is not None and (row["price"], row["price_to_win"], row["winner_price"], row["winning"]) == values:
-        connection.execute("UPDATE observations SET last_seen = ? WHERE id = ?", (stamp(seen.at), row["id"]))
-        return
-    connection.execute(
-        """INSERT INTO observations
-        (listing, market, currency, price, price_to_win, winner_price, winning, first_seen, last_seen)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (listing, seen.market, seen.currency, *values, stamp(seen.at), stamp(seen.at)),
-    )
 
 
 def _find(connection: Connection, ref: str) -> Row | None:
@@ -230,8 +175,6 @@ def _write(
     record: ListingRecord,
     content_hash: bytes,
     at: str,
-    pass_id: int | None,
-    page: int | None,
 ) -> None:
     listing = record.listing
     connection.execute(
@@ -266,8 +209,6 @@ def _write(
             offer.warranty_delay,
             record.raw,
             content_hash,
-            pass_id,
-            page,
             at,
         ),
     )

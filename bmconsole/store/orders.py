@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from bmconsole.domain.filters import Table
@@ -10,19 +10,21 @@ from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Order, Orderline
 from bmconsole.domain.times import stamp
 from bmconsole.store import search
-from bmconsole.store.passes import PageTally
-from bmconsole.store.sqlite import Connection
+from bmconsole.store.quarantine import Stored, write_each
+from bmconsole.store.sqlite import Connection, Row
 
 _COLUMNS = (
     "order_id, state, status, country_code, currency, price, shipping_price, sales_taxes, created, modified, paid, "
     "shipped, expected, due, n_lines, buyer, city, tracking, shipper, payment_method, is_backship, raw, content_hash, "
-    "pass_id, pass_page, fetched_at"
+    "fetched_at"
 )
 _UPSERT = (
-    f"INSERT INTO orders ({_COLUMNS}) VALUES ({', '.join('?' * 26)}) ON CONFLICT (order_id) DO UPDATE SET "  # noqa: S608 - fixed names
+    f"INSERT INTO orders ({_COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT (order_id) DO UPDATE SET "  # noqa: S608 - fixed names
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
 _LINE = f"INSERT OR REPLACE INTO orderlines VALUES ({', '.join('?' * 22)})"  # noqa: S608 - fixed names
+_CLOCK_GRAIN = timedelta(seconds=2)
+"""How far two readings of the server's clock may lie apart although they mean the same moment: `Date` has seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +35,78 @@ class OrderRecord:
     raw: str
 
 
-def store(
-    connection: Connection,
-    records: Sequence[OrderRecord],
-    *,
-    fetched_at: datetime,
-    pass_id: int | None = None,
-    page: int | None = None,
-) -> PageTally:
+def store(connection: Connection, records: Sequence[OrderRecord], *, fetched_at: datetime) -> Stored[OrderRecord]:
     """Write orders that are new or differ; an older answer never replaces a newer row.
 
-    `pass_id` and `page` mark the rows as seen, so that a pass knows an id that came twice on different pages.
+    Older is what has the earlier `date_modification`, and where that is equal or absent what was asked for earlier:
+    a status may change without its date. `fetched_at` is when the server was asked.
     """
     by_id = {record.order.order_id: record for record in records}
+    at, later = stamp(fetched_at), stamp(fetched_at + _CLOCK_GRAIN)
     known = {
         row["order_id"]: row
         for row in connection.execute(
-            f"SELECT order_id, modified, content_hash, pass_id, pass_page FROM orders "  # noqa: S608 - placeholders only
+            f"SELECT order_id, modified, content_hash, fetched_at FROM orders "  # noqa: S608 - placeholders only
             f"WHERE order_id IN ({', '.join('?' * len(by_id))})",
             list(by_id),
         )
     }
-    fresh = changed = 0
-    dups = len(records) - len(by_id)
-    same: list[int] = []
-    texts: dict[int, str] = {}
+    differing: list[tuple[OrderRecord, bytes, str | None]] = []
+    same: list[tuple[str, int]] = []
     for order_id, record in by_id.items():
         row = known.get(order_id)
-        if pass_id is not None and row is not None and row["pass_id"] == pass_id:
-            dups += row["pass_page"] != page
-        else:
-            fresh += 1
         content_hash = blake2b(record.raw.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         modified = stamp(record.order.date_modification) if record.order.date_modification else None
-        if row is not None and (row["content_hash"] == content_hash or (row["modified"] or "") > (modified or "9")):
-            same.append(order_id)
-            continue
-        changed += 1
-        _write(connection, record, content_hash, modified, stamp(fetched_at), pass_id, page)
-        texts[order_id] = search.order_text(record.order)
-    search.keep(connection, Table.ORDERS, texts)
-    if same:
-        connection.executemany(
-            "UPDATE orders SET pass_id = coalesce(?, pass_id), pass_page = coalesce(?, pass_page) WHERE order_id = ?",
-            [(pass_id, page, order_id) for order_id in same],
-        )
-    return PageTally(fresh, dups, changed, 0)
+        if row is not None and row["content_hash"] == content_hash:
+            same.append((at, order_id))
+        elif row is None or not _is_newer(row, modified, later):
+            differing.append((record, content_hash, modified))
+    refused = write_each(connection, differing, lambda item: _write(connection, *item, at))
+    lost = {item[0].order.order_id for item, _ in refused}
+    written = [record for record, _, _ in differing if record.order.order_id not in lost]
+    search.keep(connection, Table.ORDERS, {r.order.order_id: search.order_text(r.order) for r in written})
+    connection.executemany("UPDATE orders SET fetched_at = max(fetched_at, ?) WHERE order_id = ?", same)
+    return Stored(
+        len(written),
+        [record for record in written if record.order.order_id not in known],
+        [(item[0], error) for item, error in refused],
+    )
+
+
+def _is_newer(row: Row, modified: str | None, later: str) -> bool:
+    if row["modified"] is not None and modified is not None and row["modified"] != modified:
+        return bool(row["modified"] > modified)
+    return bool(row["fetched_at"] > later)
+
+
+def not_fetched_since(connection: Connection, moment: datetime, limit: int) -> list[int]:
+    """Return up to `limit` orders in the open states 1 and 3 that were last read before `moment`, oldest first."""
+    rows = connection.execute(
+        "SELECT order_id FROM orders WHERE state IN (1, 3) AND fetched_at < ? ORDER BY fetched_at LIMIT ?",
+        (stamp(moment), limit),
+    )
+    return [row["order_id"] for row in rows]
+
+
+def mark_fetched(connection: Connection, order_id: int, at: datetime) -> None:
+    """Remember that an order was asked for although nothing of it could be stored."""
+    connection.execute("UPDATE orders SET fetched_at = max(fetched_at, ?) WHERE order_id = ?", (stamp(at), order_id))
+
+
+def listed(connection: Connection, at: datetime, now: datetime) -> int:
+    """Return how many orders are known, in quarantine or not, that a list of all at `at` should have counted.
+
+    Those that were placed between `at` and `now` are left out, and the states that lists never show.
+    """
+    return int(
+        connection.execute(
+            """SELECT (SELECT count(*) FROM orders WHERE state NOT IN (0, 8))
+                - (SELECT count(*) FROM orders WHERE created > ? AND created <= ? AND state NOT IN (0, 8))
+                + (SELECT count(*) FROM quarantine WHERE stream = 'orders' AND instr(key, '~') = 0
+                    AND CAST(key AS INTEGER) NOT IN (SELECT order_id FROM orders))""",
+            (stamp(at), stamp(now)),
+        ).fetchone()[0]
+    )
 
 
 def raw(connection: Connection, order_id: int) -> str | None:
@@ -112,8 +140,6 @@ def _write(
     content_hash: bytes,
     modified: str | None,
     fetched_at: str,
-    pass_id: int | None,
-    page: int | None,
 ) -> None:
     order = record.order
     address = order.shipping_address
@@ -143,8 +169,6 @@ def _write(
             int(order.is_backship),
             record.raw,
             content_hash,
-            pass_id,
-            page,
             fetched_at,
         ),
     )

@@ -29,10 +29,11 @@ def m001_first(db: Database) -> None:
             created TEXT, modified TEXT, paid TEXT, shipped TEXT, expected TEXT, due TEXT,
             n_lines INTEGER NOT NULL, buyer TEXT, city TEXT, tracking TEXT, shipper TEXT, payment_method TEXT,
             is_backship INTEGER NOT NULL, raw TEXT NOT NULL, content_hash BLOB NOT NULL,
-            pass_id INTEGER, pass_page INTEGER, fetched_at TEXT NOT NULL) STRICT""",
+            fetched_at TEXT NOT NULL) STRICT""",
         "CREATE INDEX orders_created ON orders (created DESC, order_id DESC)",
         "CREATE INDEX orders_status ON orders (status, created DESC, order_id DESC)",
         "CREATE INDEX orders_modified ON orders (modified)",
+        "CREATE INDEX orders_open ON orders (fetched_at) WHERE state IN (1, 3)",
         """CREATE TABLE orderlines (
             order_id INTEGER NOT NULL REFERENCES orders ON DELETE CASCADE, line_id INTEGER NOT NULL,
             state INTEGER NOT NULL, sku TEXT, listing_id INTEGER, product TEXT, product_id TEXT, brand TEXT,
@@ -55,18 +56,25 @@ def m001_first(db: Database) -> None:
             publication_state INTEGER, comment TEXT, warranty_delay INTEGER,
             box_price INTEGER, price_to_win INTEGER, winner_price INTEGER, winning INTEGER,
             box_first TEXT, box_last TEXT,
-            raw TEXT NOT NULL, content_hash BLOB NOT NULL, pass_id INTEGER, pass_page INTEGER, fetched_at TEXT NOT NULL,
+            raw TEXT NOT NULL, content_hash BLOB NOT NULL, fetched_at TEXT NOT NULL,
             PRIMARY KEY (listing, market)) STRICT, WITHOUT ROWID""",
         "CREATE INDEX offers_market ON offers (market, price)",
         """CREATE TABLE passes (
             pass_id INTEGER PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, since TEXT, server_date TEXT,
-            count_first INTEGER, next_page INTEGER NOT NULL, seen INTEGER NOT NULL, dups INTEGER NOT NULL,
-            changed INTEGER NOT NULL, quarantined INTEGER NOT NULL, steady INTEGER NOT NULL,
-            status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT) STRICT""",
+            local_date TEXT NOT NULL, count INTEGER, pages INTEGER, seen INTEGER, dups INTEGER, changed INTEGER,
+            quarantined INTEGER, status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT) STRICT""",
         "CREATE INDEX passes_stream ON passes (stream, pass_id DESC)",
+        """CREATE TABLE pass_pages (
+            pass_id INTEGER NOT NULL REFERENCES passes ON DELETE CASCADE, page INTEGER NOT NULL, count INTEGER,
+            server_date TEXT, keys TEXT NOT NULL, changed INTEGER NOT NULL, found INTEGER NOT NULL,
+            quarantined INTEGER NOT NULL, PRIMARY KEY (pass_id, page)) STRICT""",
         """CREATE TABLE streams (
             name TEXT PRIMARY KEY, watermark TEXT, last_clean TEXT, last_run TEXT, last_result TEXT, last_error TEXT,
-            known_paths TEXT NOT NULL DEFAULT '[]') STRICT""",
+            known_paths TEXT NOT NULL DEFAULT '[]', usual_paths TEXT NOT NULL DEFAULT '[]') STRICT""",
+        """CREATE TABLE removals (
+            listing TEXT PRIMARY KEY REFERENCES listings (id) ON DELETE CASCADE, verdict TEXT NOT NULL,
+            found TEXT NOT NULL) STRICT""",
+        "CREATE TABLE to_observe (listing TEXT PRIMARY KEY, due TEXT NOT NULL, tries INTEGER NOT NULL) STRICT",
         """CREATE TABLE quarantine (
             id INTEGER PRIMARY KEY, stream TEXT NOT NULL, key TEXT, raw TEXT NOT NULL, error TEXT NOT NULL,
             pass_id INTEGER, at TEXT NOT NULL) STRICT""",
@@ -122,4 +130,12 @@ def h001_first(db: Database) -> None:
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, level TEXT NOT NULL, source TEXT NOT NULL,
             message TEXT NOT NULL, ref TEXT) STRICT""",
         "CREATE INDEX events_at ON events (at)",
+        """CREATE TABLE prices (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, market TEXT NOT NULL, currency TEXT NOT NULL,
+            price INTEGER, min_price INTEGER, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
+        "CREATE INDEX prices_of ON prices (listing, market, id DESC)",
+        """CREATE TABLE stocks (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, quantity INTEGER NOT NULL,
+            first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
+        "CREATE INDEX stocks_of ON stocks (listing, id DESC)",
     )

@@ -1,9 +1,14 @@
 """Pulls orders, listings and backbox observations into the local files, page by page, as often as asked."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Protocol
+
+from filelock import FileLock, Timeout
 
 from bmconsole.backmarket.client import Client
 from bmconsole.domain.views import Progress
@@ -11,11 +16,17 @@ from bmconsole.store.sqlite import Database
 
 ShowProgress = Callable[[Progress], None]
 
+_LOOK_SECONDS = 0.25
+
 
 class Note(Protocol):
     """Writes one line of the log; `message` is already free of buyer data and cleaned."""
 
     def __call__(self, level: str, source: str, message: str, ref: str | None = None) -> Awaitable[None]: ...
+
+
+def _local_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +41,31 @@ class Sources:
     note: Note
     now: Callable[[], datetime]
     """The server's clock in UTC."""
+    per_second: Callable[[str], float]
+    """How many requests a second the named limit lets through at present; 0 where that is not known."""
+    local: Callable[[], datetime] = _local_now
+    """This machine's clock, UTC: only to see whether the server's jumps."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @asynccontextmanager
+    async def alone(self, stream: str) -> AsyncIterator[None]:
+        """Hold a stream against every other task and process of the profile; wait while another holds it.
+
+        A lock of the operating system, which a process that dies gives up.
+        """
+        lock = FileLock(lock_path(self.mirror.path, stream), mode=0o600, thread_local=False)
+        while True:
+            try:
+                lock.acquire(blocking=False)
+                break
+            except Timeout:
+                await self.sleep(_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def lock_path(mirror: Path, stream: str) -> Path:
+    """Return the file whose lock stands for a stream."""
+    return mirror.with_name(f".sync-{stream.replace(':', '-')}.lock")

@@ -1,169 +1,371 @@
 """One pass over all pages of a stream: several pages in flight, each stored with the pass state in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from math import ceil
 from typing import Generic, Protocol, TypeVar
 
+from bmconsole.backmarket.paging import Page
+from bmconsole.backmarket.wire import InvalidRecord, Record
+from bmconsole.backmarket.wirejson import dumps
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import PassResult, Progress
-from bmconsole.store import passes
-from bmconsole.store.passes import PAGE_SIZE, PageTally, Pass, Rejected
-from bmconsole.store.sqlite import Connection, Database
-from bmconsole.sync import ShowProgress
+from bmconsole.store import passes, quarantine
+from bmconsole.store.passes import Pass, PassPage, Verdict
+from bmconsole.store.quarantine import Rejected, Stored
+from bmconsole.store.sqlite import Connection
+from bmconsole.sync import ShowProgress, Sources
+from bmconsole.sync.fields import Fields, Shape
 
 R = TypeVar("R")
 
-_IN_FLIGHT = 4
-_NOWHERE = -1
+IN_FLIGHT = 4
 ATTEMPTS = 3
+_LARGEST_COUNT = 10**12
+_AT_ONCE = 5
+"""So many records are read before the event loop gets its turn again."""
+_LONGEST_JUMP = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage(Generic[R]):
     """A page of the API, told apart into good records, those to put aside, and names of fields nobody knows.
 
-    `count` is the server's total, None where the page lies behind the end.
+    `count` is the server's total, None where it stated none, as behind the end. `keys` name all records of the page,
+    repeated ones too; `good` name those in `records`. `asked_at` is the server's clock when it was asked.
     """
 
     count: int | None
+    more: bool
     records: Sequence[R]
     rejected: Sequence[Rejected]
     keys: Sequence[str]
+    good: Sequence[str]
     unknown: frozenset[str]
+    shape: Shape
     server_date: datetime | None
+    asked_at: datetime
 
 
 class Source(Protocol[R]):
-    """A stream that can be walked by page number."""
+    """A stream that can be walked by page number.
 
-    name: str
+    `stream` names its passes, `family` its quarantine and its fields: passes over the same records share them.
+    """
 
-    async def fetch(self, number: int) -> FetchedPage[R]: ...
+    @property
+    def stream(self) -> str: ...
 
-    def store(
-        self, connection: Connection, records: Sequence[R], *, fetched_at: datetime, pass_id: int, page: int
-    ) -> PageTally: ...
+    @property
+    def family(self) -> str: ...
+
+    async def fetch(self, number: int) -> FetchedPage[R]:
+        """Return a page."""
+
+    def key(self, record: R) -> str:
+        """Return what tells a record from others of its family."""
+
+    def raw(self, record: R) -> str:
+        """Return the JSON text of a record."""
+
+    def store(self, connection: Connection, page: FetchedPage[R]) -> Stored[R]:
+        """Write the records of a page."""
+
+    def found(self, new: Sequence[R]) -> int:
+        """Return how many of the records that are new to us should have been known before this pass."""
+
+    def begun(self, connection: Connection, server_date: datetime | None) -> None:
+        """Take note that the first page of a pass is being stored, in the same transaction."""
+
+    async def after(self, page: FetchedPage[R]) -> None:
+        """Do what follows once a page is stored."""
+
+
+async def read_page(
+    page: Page,
+    parse: Callable[[Record, str], R],
+    key: Callable[[R], str],
+    ids: Sequence[str],
+    fields: Fields,
+    *,
+    asked_at: datetime,
+) -> FetchedPage[R]:
+    """Tell the records of a page apart. Of records with the same id the first counts; one that differs is put aside."""
+    good: dict[str, tuple[R, str]] = {}
+    bad: list[tuple[str, str, str]] = []
+    keys: list[str] = []
+    unknown: set[str] = set()
+    shape = Shape()
+    for place, record in enumerate(page.records):
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
+        raw = dumps(record)
+        one, news = fields.of(record)
+        shape += one
+        unknown |= news
+        try:
+            parsed = parse(record, raw)
+        except InvalidRecord as error:
+            keys.append(name := key_of(record, raw, ids))
+            bad.append((name, raw, clean(error, limit=400)))
+            continue
+        keys.append(name := key(parsed))
+        if name not in good:
+            good[name] = (parsed, raw)
+        elif good[name][1] != raw:
+            bad.append((name, raw, f"{ids[0]}: the same twice on a page"))
+    return FetchedPage(
+        count=page.count if page.count is None or page.count < _LARGEST_COUNT else None,
+        more=page.has_next,
+        records=[parsed for parsed, _ in good.values()],
+        rejected=_told_apart(bad, good),
+        keys=keys,
+        good=list(good),
+        unknown=frozenset(unknown),
+        shape=shape,
+        server_date=page.server_date,
+        asked_at=asked_at,
+    )
+
+
+def key_of(record: Mapping[str, object], raw: str, names: Iterable[str]) -> str:
+    """Return what tells a record apart that could not be read: the first of its ids, else a hash of its text."""
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            text = str(value) if isinstance(value, str) or abs(value) < 2**63 else ""
+            if text:
+                return clean(text.replace("~", "-"), limit=64)
+    return f"?{_hash(raw)}"
+
+
+def _told_apart(bad: Sequence[tuple[str, str, str]], good: Mapping[str, object]) -> list[Rejected]:
+    """Give each bad record a key of its own, also where a good one or another bad one has its id."""
+    often = Counter(name for name, _, _ in bad)
+    return [
+        Rejected(f"{name}~{_hash(raw)}" if name in good or often[name] > 1 else name, raw, error)
+        for name, raw, error in bad
+    ]
+
+
+def _hash(raw: str) -> str:
+    return blake2b(raw.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass(slots=True)
 class Walk(Generic[R]):
-    """A pass under way; `pages` counts what this process fetched, `unknown` gathers new names of fields."""
+    """A pass under way; `pages` counts what this process fetched, `unknown` gathers new names of fields.
+
+    `shape` holds the fields of what was fetched; a pass that was taken up has a part of it only.
+    """
 
     source: Source[R]
-    mirror: Database
+    sources: Sources
     state: Pass
-    now: Callable[[], datetime]
     show: ShowProgress | None
     pages: int = 0
+    unknown: list[str] = field(default_factory=list)
+    shape: Shape = field(default_factory=Shape)
+    whole: bool = True
+    _have: set[int] = field(default_factory=set)
+    _seen: int = 0
+    _count: int | None = None
+    _size: int = passes.PAGE_SIZE
+    _last: int = 1
 
-    async def run(self) -> tuple[Pass, list[str]]:
-        """Fetch the pages that are missing; return the finished pass and the unknown fields seen for the first time."""
-        stored: set[int] = set()
-        new_fields: list[str] = []
-        frontier = self.state.next_page
-        last = frontier
-
-        async def take(number: int) -> None:
-            nonlocal frontier, last
-            page = await self.source.fetch(number)
-            self.pages += 1
-            reached = frontier
-            done = stored | {number}
-            while reached in done:
-                reached += 1
-            self.state, fields = await self.mirror.write(
-                lambda connection: self._keep(connection, number, reached, page)
-            )
-            stored.add(number)
-            while frontier in stored:
-                frontier += 1
-            if page.count is not None:
-                last = max(1, ceil(page.count / PAGE_SIZE))
-            new_fields.extend(fields)
-            self._tell()
-
+    async def run(self) -> Verdict:
+        """Fetch the pages that are missing and close the pass."""
+        mirror, pass_id = self.sources.mirror, self.state.pass_id
+        for number, (count, records) in sorted(
+            (await mirror.read(lambda connection: passes.stored(connection, pass_id))).items()
+        ):
+            self.whole = False
+            self._account(number, count, records, more=False)
         # The first page goes alone: only its answer tells how many there are.
-        await take(frontier)
-        following = iter(range(frontier, 1 << 40))
+        if 1 not in self._have:
+            await self._take(1)
+        while missing := [number for number in range(1, self._last + 1) if number not in self._have]:
+            following = iter(missing)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(IN_FLIGHT, len(missing))):
+                    group.create_task(self._take_all(following))
+        verdict = await mirror.read(lambda connection: passes.judge(connection, pass_id))
+        await mirror.write(lambda connection: passes.finish(connection, pass_id, verdict, now=self.sources.now()))
+        return verdict
 
-        async def walker() -> None:
-            for number in following:
-                if number > last:
-                    return
-                await take(number)
+    async def _take_all(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number > self._last:
+                return
+            await self._take(number)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_IN_FLIGHT, max(0, last - frontier + 1))):
-                group.create_task(walker())
-        self.state = replace(self.state, next_page=frontier)
-        state = self.state
-        await self.mirror.write(
-            lambda connection: passes.finish(connection, state.pass_id, clean=state.clean, now=self.now())
-        )
-        return state, new_fields
+    async def _take(self, number: int) -> None:
+        page = await self.source.fetch(number)
+        self.pages += 1
+        self.unknown += await self.sources.mirror.write(lambda connection: self._keep(connection, number, page))
+        await self.source.after(page)
+        self.shape += page.shape
+        self._account(number, page.count, len(page.keys), more=page.more)
+        if self.show is not None:
+            total = None if self._count is None else max(self._count, self._seen)
+            self.show(Progress(self.source.family, len(self._have), self._seen, total, self._left()))
 
-    def _keep(self, connection: Connection, number: int, reached: int, page: FetchedPage[R]) -> tuple[Pass, list[str]]:
-        name, now, pass_id = self.source.name, self.now(), self.state.pass_id
-        tally = self.source.store(connection, page.records, fetched_at=now, pass_id=pass_id, page=number)
-        fresh, dups = passes.quarantine(connection, name, page.rejected, pass_id=pass_id, now=now)
-        passes.release(connection, name, page.keys)
-        tally = PageTally(tally.fresh + fresh, tally.dups + dups, tally.changed, len(page.rejected))
-        state = passes.advance(
+    def _account(self, number: int, count: int | None, records: int, *, more: bool) -> None:
+        self._have.add(number)
+        self._seen += records
+        if number == 1:
+            self._size = passes.size_of(count, records)
+        if count is not None:
+            self._count = count
+            self._last = passes.pages_of(count, self._size)
+        elif records and more:
+            self._last = max(self._last, number + 1)
+        if not records:
+            # Nothing here means nothing behind, whatever was counted.
+            self._last = min(self._last, number)
+
+    def _keep(self, connection: Connection, number: int, page: FetchedPage[R]) -> list[str]:
+        """Write a page and its part of the pass; return fields that nobody knew before."""
+        source, pass_id, now = self.source, self.state.pass_id, self.sources.now()
+        if number == 1:
+            source.begun(connection, page.server_date)
+        stored, rejected = keep_records(connection, source, page, pass_id=pass_id, now=now)
+        passes.keep_page(
             connection,
             pass_id,
-            page=number,
-            next_page=reached,
-            count=_NOWHERE if page.count is None else page.count,
-            server_date=page.server_date,
-            tally=tally,
+            PassPage(
+                number,
+                page.count,
+                page.keys,
+                changed=stored.changed,
+                found=source.found(stored.new),
+                quarantined=rejected,
+                server_date=page.server_date,
+            ),
         )
-        return state, passes.learn_paths(connection, name, page.unknown) if page.unknown else []
+        return quarantine.learn_unknown(connection, source.family, page.unknown) if page.unknown else []
 
-    def _tell(self) -> None:
-        if self.show is not None:
-            self.show(Progress(self.source.name, self.state.next_page - 1, self.state.seen, self.state.count))
+    def _left(self) -> str:
+        """Return how long the rest will take."""
+        missing = self._last - len(self._have)
+        rate = self.sources.per_second("edge")
+        return f"about {duration(missing / rate)} left" if missing > IN_FLIGHT and rate > 0 else ""
 
 
-async def walk_until_clean(
+def keep_records(
+    connection: Connection, source: Source[R], page: FetchedPage[R], *, pass_id: int | None, now: datetime
+) -> tuple[Stored[R], int]:
+    """Write the good records of a page and put the others aside; return what was written, and how many were not."""
+    stored = source.store(connection, page)
+    refused = [Rejected(source.key(record), source.raw(record), error) for record, error in stored.refused]
+    lost = {rejected.key for rejected in refused}
+    quarantine.release(connection, source.family, [key for key in page.good if key not in lost])
+    quarantine.put(connection, source.family, [*page.rejected, *refused], pass_id=pass_id, now=now)
+    return stored, len(page.rejected) + len(refused)
+
+
+async def walk_once(
     source: Source[R],
-    mirror: Database,
+    sources: Sources,
     *,
     kind: str,
     since: datetime | None,
-    now: Callable[[], datetime],
     show: ShowProgress | None,
-) -> tuple[PassResult, Pass, list[str]]:
-    """Walk a stream, at most three times until a pass is clean; a pass that was cut off goes on where it stopped.
+) -> tuple[Walk[R], Verdict]:
+    """Walk a stream from its first to its last page; a pass that was cut off goes on where it stopped."""
 
-    Returns:
-        What was done in all walks, the last pass, and the unknown fields that were never seen before.
-    """
+    def open_pass(connection: Connection) -> Pass:
+        return passes.resumable(connection, source.stream, kind, since) or passes.begin(
+            connection, source.stream, kind, since, sources.now(), local=sources.local()
+        )
+
+    walk = Walk(source, sources, await sources.mirror.write(open_pass), show)
+    return walk, await walk.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Walked(Generic[R]):
+    """What several passes over a stream did; `last` and `verdict` are those of the last one."""
+
+    pages: int
+    changed: int
+    last: Walk[R]
+    verdict: Verdict
+
+    def result(self, stream: str) -> PassResult:
+        verdict = self.verdict
+        return PassResult(stream, self.pages, verdict.seen, self.changed, verdict.quarantined, verdict.clean)
+
+
+async def walk_until_clean(
+    source: Source[R], sources: Sources, *, kind: str, since: datetime | None, show: ShowProgress | None
+) -> Walked[R]:
+    """Walk a stream, at most three times, until a pass is clean, and log what is worth knowing."""
     pages = changed = 0
-    fields: list[str] = []
-    for attempt in range(ATTEMPTS):
-
-        def open_pass(connection: Connection, first: bool = attempt == 0) -> Pass:
-            cut_off = passes.resumable(connection, source.name, kind) if first else None
-            return cut_off or passes.begin(connection, source.name, kind, since, now())
-
-        walk = Walk(source, mirror, await mirror.write(open_pass), now, show)
-        state, new = await walk.run()
+    for attempt in range(1, ATTEMPTS + 1):
+        walk, verdict = await walk_once(source, sources, kind=kind, since=since, show=show)
         pages += walk.pages
-        changed += state.changed
-        fields += new
-        if state.clean:
+        changed += verdict.changed
+        await tell_fields(walk, verdict, whole=since is None)
+        if verdict.clean or attempt == ATTEMPTS:
             break
-    return PassResult(source.name, pages, state.seen, changed, state.quarantined, state.clean), state, fields
+    if not verdict.clean:
+        await sources.note("warning", "sync", f"{source.family}: {unclean(verdict)}")
+    return Walked(pages, changed, walk, verdict)
 
 
-def key_of(record: Mapping[str, object], raw: str, *names: str) -> str:
-    """Return what tells a record apart that could not be read: the first of its ids, else a hash of its text."""
-    for name in names:
-        value = record.get(name)
-        if isinstance(value, str | int) and value != "":
-            return clean(value, limit=64)
-    return "?" + blake2b(raw.encode(), digest_size=8).hexdigest()
+def unclean(verdict: Verdict) -> str:
+    """Return in which numbers a pass is not clean, for the log."""
+    told = [] if verdict.count is None else [f"{verdict.seen} of {verdict.count} seen"]
+    if verdict.dups:
+        told.append(f"{verdict.dups} came twice")
+    if not verdict.steady:
+        told.append("the list changed meanwhile")
+    return f"not clean after {ATTEMPTS} passes ({', '.join(told)}); what was read is kept"
+
+
+async def tell_fields(walk: Walk[R], verdict: Verdict, *, whole: bool) -> None:
+    """Log fields that nobody knew, and after a clean pass those that every record had and none has now."""
+    family, sources, shape = walk.source.family, walk.sources, walk.shape
+    if walk.unknown:
+        named = ", ".join(sorted(set(walk.unknown)))
+        await sources.note("warning", "sync", f"Back Market sends new fields in {family}: {named}")
+    if verdict.clean and walk.whole and shape.telling:
+        vanished = await sources.mirror.write(
+            lambda connection: quarantine.learn_usual(
+                connection, family, always=shape.always, ever=shape.ever, whole=whole
+            )
+        )
+        if vanished:
+            named = clean(", ".join(vanished), limit=400)
+            await sources.note("warning", "sync", f"Back Market sends no longer in {family}: {named}")
+
+
+async def safe_mark(walk: Walk[R], verdict: Verdict) -> datetime | None:
+    """Return the server's date that a clean pass is known to be up to, None where that clock cannot be trusted.
+
+    The earliest date of all pages is taken, which errs on the safe side. A clock that jumped since the pass before is
+    not trusted once; the next pass is compared with this one.
+    """
+    sources, state = walk.sources, walk.state
+    former = await sources.mirror.read(lambda connection: passes.before(connection, state))
+    if verdict.earliest is None or former is None or former.server_date is None:
+        return verdict.earliest
+    jump = (verdict.earliest - former.server_date) - (state.local_date - former.local_date)
+    if abs(jump) <= _LONGEST_JUMP:
+        return verdict.earliest
+    seconds = int(jump.total_seconds())
+    await sources.note(
+        "warning", "sync", f"{walk.source.family}: the server's clock jumped by {seconds} s; the watermark stays"
+    )
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Return how long something takes, roughly: `40 s`, `12 min`, `3 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -5,11 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from bmconsole.domain.views import Progress
-from bmconsole.errors import Unauthorised, Unreachable
+from bmconsole.errors import Unauthorised
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
-from bmconsole.store import orders as order_rows
-from bmconsole.store import passes
 from bmconsole.workspace import Workspace
 from tests.conftest import profile_for
 
@@ -45,35 +44,18 @@ async def test_a_second_pull_reads_only_what_changed(workspace: Workspace, sandb
     assert (await workspace.status()).orders == 131
 
 
-async def test_a_cut_off_pass_goes_on_where_it_stopped(workspace: Workspace, sandbox: RunningSandbox) -> None:
-    await control(sandbox, "PUT", "/faults", [{"kind": "error", "path": "/ws/orders", "status": 503}])
-    with pytest.raises(Unreachable):
-        await workspace.sync(["orders"])
-    await control(sandbox, "PUT", "/faults", [])
-    mirror = workspace._mirror
-    state = await mirror.write(lambda connection: passes.begin(connection, "orders", "backfill", None, workspace.now()))
-    from bmconsole.backmarket import orders as api
-    from bmconsole.backmarket.wirejson import dumps
-    from bmconsole.domain.priority import Priority
-    from bmconsole.store.orders import OrderRecord
+async def test_a_cut_off_backfill_goes_on_where_it_stopped(workspace: Workspace, sandbox: RunningSandbox) -> None:
+    def stop(_: Progress) -> None:
+        cut_off.cancel()
 
-    page = await api.page(await workspace._remote.client(), number=1, priority=Priority.NORMAL)
-    records = [OrderRecord(workspace._parse_order(record), dumps(record)) for record in page.records]
-    await mirror.write(
-        lambda connection: passes.advance(
-            connection,
-            state.pass_id,
-            page=1,
-            next_page=2,
-            count=page.count or 0,
-            server_date=page.server_date,
-            tally=order_rows.store(connection, records, fetched_at=workspace.now(), pass_id=state.pass_id, page=1),
-        )
-    )
+    cut_off = asyncio.create_task(workspace.sync(["orders"], progress=stop))
+    with pytest.raises(asyncio.CancelledError):
+        await cut_off
     sandbox.journal.clear()
     result = (await workspace.sync(["orders"]))["orders"]
-    assert (result.pages, result.seen, result.clean) == (2, 130, True)
-    assert sandbox.journal.count("GET", "/ws/orders") == 2
+    assert (result.seen, result.clean) == (130, True)
+    assert sandbox.journal.count("GET", "/ws/orders") == 3, "the changes first, then the two pages that were missing"
+    assert (await workspace.status()).orders == 130
 
 
 async def test_prices_differ_by_market_and_stock_does_not(workspace: Workspace, sandbox: RunningSandbox) -> None:
