@@ -188,7 +188,7 @@ async def shoot(name: str, sandbox: RunningSandbox, profile: Profile, paths: Pat
         listing = (await workspace.listings_page(Query(where="winnable", sort="-price", limit=1)))[0].sku
         return workspace
 
-    app = ConsoleApp(open_workspace, state=paths.state)
+    app = ConsoleApp(open_workspace)
     async with app.run_test(size=size) as pilot:
         await until(lambda: app.query_one("#orders-table", VirtualTable).row_count > 0)
         await until(lambda: app.status is not None and any(job.next_run for job in app.status.jobs))

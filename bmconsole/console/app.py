@@ -3,12 +3,11 @@
 import asyncio
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.worker import WorkerFailed
 
-from bmconsole.console.crash import write_report
 from bmconsole.console.frame import Frame
 from bmconsole.console.look import count
 from bmconsole.console.seam import OpenWorkspace, WorkspaceLike
@@ -31,19 +30,17 @@ REPAINT_EVERY = 20.0
 class ConsoleApp(Frame):
     """Five tabs over one workspace."""
 
-    def __init__(self, open_workspace: OpenWorkspace, *, state: Path, engine: bool = True) -> None:
+    def __init__(self, open_workspace: OpenWorkspace, *, engine: bool = True) -> None:
         """Prepare the console.
 
         Args:
             open_workspace: Opens the workspace; called once, after the first paint.
-            state: The folder for crash reports.
             engine: Whether to run the profile's timers (or stand by for them).
         """
         super().__init__()
-        self.farewell = ""
-        """What is left to say on stderr when the screen is gone."""
+        self.fault: BaseException | None = None
+        """What ended the console before the operator did."""
         self._open_workspace = open_workspace
-        self._state = state
         self._with_engine = engine
         self._opening: asyncio.Future[WorkspaceLike] | None = None
         self._workspace: WorkspaceLike | None = None
@@ -69,7 +66,7 @@ class ConsoleApp(Frame):
             if self._with_engine:
                 await workspace.engine.start()
         except BmError as error:
-            self.farewell = error.line()
+            self.fault = error
             self.exit(return_code=error.exit)
             return
         await self._watch(workspace)
@@ -157,29 +154,30 @@ class ConsoleApp(Frame):
         """Stop the timers and close the files, however the console ends."""
         if self._opening is None:
             return
-        try:
-            workspace = await self._opening
-        except BmError:
-            return  # already said when it was opened
-        await workspace.engine.stop()
-        await workspace.aclose()
+        await asyncio.wait([self._opening])
+        if self._opening.exception() is None:
+            workspace = self._opening.result()
+            await workspace.engine.stop()
+            await workspace.aclose()
 
     def _fatal_error(self) -> None:
-        """End after a fault in the console; nothing that was in memory is printed, no local value is kept."""
+        """End after a fault in the console. Textual would print a traceback with local values: a token, a buyer."""
         error = self._exception or sys.exception()
-        path = write_report(error, self._state) if error is not None else None
-        kind = type(error).__name__ if error is not None else "unknown"
-        where = f"; a report without any data is in {path}" if path is not None else ""
-        self.farewell = f"bmconsole stopped on a fault of its own ({kind}){where}"
+        self.fault = error.error if isinstance(error, WorkerFailed) else error
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:
-        """Print nothing: what there is to say stands in `farewell`."""
+        """Print nothing: `run_console` raises the fault, and the command line reports it without values."""
         self._exit_renderables.clear()
 
 
 def run_console(profile: "Profile", paths: "Paths") -> int:
-    """Run the console over a profile until the operator quits; return the exit code."""
+    """Run the console over a profile until the operator quits; return the exit code.
+
+    Raises:
+        BmError: The workspace could not be opened.
+        Exception: Whatever the console stumbled over; the screen is restored and nothing was printed.
+    """
 
     async def open_workspace() -> WorkspaceLike:
         # The workspace brings HTTP and its models: imported beside the first paint, not before it.
@@ -188,8 +186,8 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
 
         return await Workspace.open(profile, paths, console=True)
 
-    app = ConsoleApp(open_workspace, state=paths.state)
+    app = ConsoleApp(open_workspace)
     app.run()
-    if app.farewell:
-        sys.stderr.write(app.farewell + "\n")
+    if app.fault is not None:
+        raise app.fault
     return app.return_code or 0

@@ -73,7 +73,7 @@ def sit(sandbox: RunningSandbox, tmp_path: Path) -> Sit:
             opened.append(await Workspace.open(profile, Paths.under(tmp_path), console=True))
             return opened[0]
 
-        app = ConsoleApp(open_workspace, state=tmp_path / "state")
+        app = ConsoleApp(open_workspace)
         async with app.run_test(size=size) as pilot:
             await until(lambda: app.status is not None and app.current.ready)
             yield Desk(app, pilot, opened[0], sandbox)

@@ -8,7 +8,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
@@ -79,7 +79,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(home: Path, settings: dict[str, str], columns: int, rows: int) -> Iterator[Terminal]:
+def terminal(
+    home: Path, settings: dict[str, str], columns: int, rows: int, program: Sequence[str] = ("-m", "bmconsole")
+) -> Iterator[Terminal]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")},
         "BMCONSOLE_HOME": str(home),
@@ -88,7 +90,7 @@ def terminal(home: Path, settings: dict[str, str], columns: int, rows: int) -> I
         "LANG": "C.UTF-8",
         **settings,
     }
-    opened = Terminal([sys.executable, "-m", "bmconsole"], environment, columns, rows)
+    opened = Terminal([sys.executable, *program], environment, columns, rows)
     try:
         yield opened
     finally:
@@ -138,3 +140,33 @@ def test_a_server_that_is_not_there_is_told_and_the_token_is_not_shown(tmp_path:
         assert "token-that-stays-secret" not in console.text()
         console.type("q")
         assert console.ended() == 0
+
+
+FAULTY = """
+from bmconsole.__main__ import main
+from bmconsole.console.frame import Frame
+
+def fail(self):
+    buyer = "Jean Dupont"
+    raise LookupError(f"no help for {buyer}")
+
+Frame.action_help = fail
+raise SystemExit(main())
+"""
+
+
+def test_a_fault_of_the_console_prints_one_line_and_keeps_no_values(tmp_path: Path) -> None:
+    settings = settings_for("http://127.0.0.1:9", "token-that-stays-secret")
+    with terminal(tmp_path, settings, 80, 24, ("-c", FAULTY)) as console:
+        console.wait(lambda text: "No orders yet" in text)
+        console.type("?")
+        assert console.ended() == 1
+        shown = console.text()
+        assert "LookupError" in shown
+        assert "Traceback" not in shown
+    (report,) = tmp_path.rglob("crashes/*.txt")
+    assert report.stat().st_mode & 0o777 == 0o600
+    text = report.read_text()
+    assert "LookupError" in text
+    for secret in ("Dupont", "token-that-stays-secret"):
+        assert secret not in shown + text
