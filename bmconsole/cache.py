@@ -17,28 +17,45 @@ from bmconsole.domain.views import Event, ListingRow, ListingView, OrderRow, Que
 from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
+from bmconsole.store import backup, pages
 from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import orders as order_rows
-from bmconsole.store import pages
 from bmconsole.store import removals as removal_rows
+from bmconsole.store.database import Database
 from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
-from bmconsole.store.sqlite import Connection, Database
+from bmconsole.store.sqlite import Connection
 
 _BATCH = 200
 
 
 class Files:
-    """The mirror, the journal and the history of one profile."""
+    """The mirror, the journal and the history of one profile.
 
-    __slots__ = ("history", "journal", "mirror")
+    A damaged mirror starts anew; a damaged journal or history is left as it is and refused.
+    """
+
+    __slots__ = ("backups", "history", "journal", "mirror")
 
     def __init__(self, profile: Profile, paths: Paths) -> None:
         folder = paths.profile_data(profile.name)
-        self.mirror = Database(folder / "mirror.db", MIRROR)
-        self.journal = Database(folder / "journal.db", JOURNAL, synchronous="FULL")
-        self.history = Database(folder / "history.db", HISTORY)
+        self.backups = folder / "backups"
+        self.history = Database(
+            folder / "history.db", HISTORY, way_out="It was not touched. Move it away to begin a new history."
+        )
+        self.journal = Database(
+            folder / "journal.db",
+            JOURNAL,
+            synchronous="FULL",
+            way_out=f"It was not touched. “bmconsole restore” puts the newest copy from {self.backups} in its place.",
+            before_migration=lambda connection: backup.before_migration(connection, self.backups, datetime.now(UTC)),
+        )
+        self.mirror = Database(folder / "mirror.db", MIRROR, rebuildable=True, tell=self._tell)
+
+    def _tell(self, message: str) -> None:
+        at = datetime.now(UTC)
+        self.history.write_now(lambda connection: event_rows.add(connection, at, "warning", "store", message, None))
 
     def all(self) -> tuple[Database, Database, Database]:
         """Return the three files."""

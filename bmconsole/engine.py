@@ -23,7 +23,7 @@ from bmconsole.domain.views import JobState
 from bmconsole.errors import BmError
 from bmconsole.paths import write_private
 from bmconsole.store import passes
-from bmconsole.store.sqlite import Database
+from bmconsole.store.database import Database
 
 _STANDBY_SECONDS = 2.0
 _BEAT_SECONDS = 5.0

@@ -9,8 +9,8 @@ import pytest
 from bmconsole.engine import Engine, Job
 from bmconsole.errors import Unreachable
 from bmconsole.store import passes
+from bmconsole.store.database import Database
 from bmconsole.store.schema import MIRROR
-from bmconsole.store.sqlite import Database
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 

@@ -3,23 +3,26 @@
 STRICT tables, money in integer minor units, times as UTC text of fixed width (`domain.times.stamp`).
 """
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
+from typing import TYPE_CHECKING
 
 from bmconsole.store import search
+from bmconsole.store.sqlite import Schema
 
-MIRROR = Migrations("mirror")
-JOURNAL = Migrations("journal")
-HISTORY = Migrations("history")
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+MIRROR = Schema("mirror", b"BMCm")
+JOURNAL = Schema("journal", b"BMCj")
+HISTORY = Schema("history", b"BMCh")
 
 
-def _run(db: Database, *statements: str) -> None:
+def _run(db: "Database", *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
 
 
 @MIRROR()
-def m001_first(db: Database) -> None:
+def m001_first(db: "Database") -> None:
     """Orders, listings, passes: everything that comes back by syncing."""
     _run(
         db,
@@ -83,14 +86,14 @@ def m001_first(db: Database) -> None:
 
 
 @MIRROR()
-def m010_search(db: Database) -> None:
+def m010_search(db: "Database") -> None:
     """What rows are found by, and its index."""
     _run(db, *search.SCHEMA)
     search.fill(db.conn)
 
 
 @JOURNAL()
-def j001_first(db: Database) -> None:
+def j001_first(db: "Database") -> None:
     """Intents and their audit: what cannot be fetched again."""
     _run(
         db,
@@ -117,7 +120,7 @@ def j001_first(db: Database) -> None:
 
 
 @HISTORY()
-def h001_first(db: Database) -> None:
+def h001_first(db: "Database") -> None:
     """Observations and events: a row only when something changed, with when it was first and last seen."""
     _run(
         db,

@@ -1,38 +1,86 @@
-"""The only place that names SQLite's module: connections, transactions, the writer thread and the readers.
+"""The only place that names SQLite's module: connections, transactions, schemas and how files come to have them.
 
 `sqlite3` is what sqlite-utils uses (pysqlite3 where it is installed), so that one process never opens a file with two
-libraries: POSIX locks of one would be dropped by the other.
+libraries: POSIX locks of one would be dropped by the other. It is found here in the same way, since to import
+sqlite-utils costs more than all else that a reading command does; only a schema that is not current takes that.
 """
 
-import asyncio
+import importlib
 import os
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-import sqlite_utils
-from filelock import FileLock
-from sqlite_utils.migrations import Migrations
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # theirs: pysqlite3 where installed
+from bmconsole.errors import DiskTrouble
+from bmconsole.store import health
 
-from bmconsole.errors import BmError, DiskTrouble
+if TYPE_CHECKING:
+    import sqlite3
 
-__all__ = ["Connection", "Database", "Row", "connect", "immediate", "migrate", "sqlite3"]
+    import sqlite_utils
+    from sqlite_utils.migrations import Migrations
+else:
+    try:
+        sqlite3 = importlib.import_module("pysqlite3")
+    except ImportError:
+        sqlite3 = importlib.import_module("sqlite3")
+
+__all__ = [
+    "BUSY_SECONDS",
+    "Connection",
+    "Row",
+    "Schema",
+    "connect",
+    "immediate",
+    "locked",
+    "migrate",
+    "sqlite3",
+    "whole",
+]
 
 Connection = sqlite3.Connection
 Row = sqlite3.Row
-T = TypeVar("T")
+Step = Callable[["sqlite_utils.Database"], None]
 
-_BUSY_SECONDS = 5.0
-_READERS = 2
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another process's lock."""
+
+_CHECKPOINT_PAGES = 1_000
+_LARGEST_LOG = 16 * 1024 * 1024
 
 
-def _touch_private(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+class Schema:
+    """The migrations of one kind of file, in order; decorate a function with `@schema()` to add one.
+
+    sqlite-utils applies them and keeps their names in the file. How many there are is also the file's `user_version`,
+    and `application_id` tells our kinds of files from each other's and from everybody else's.
+    """
+
+    def __init__(self, name: str, application_id: bytes) -> None:
+        self.name = name
+        self.application_id = int.from_bytes(application_id, "big")
+        self.steps: list[Step] = []
+
+    def __call__(self) -> Callable[[Step], Step]:
+        def add(step: Step) -> Step:
+            self.steps.append(step)
+            return step
+
+        return add
+
+    @property
+    def version(self) -> int:
+        return len(self.steps)
+
+    def migrations(self) -> "Migrations":
+        """Return the migrations as sqlite-utils has them."""
+        from sqlite_utils.migrations import Migrations
+
+        migrations = Migrations(self.name)
+        for step in self.steps:
+            migrations()(step)
+        return migrations
 
 
 def connect(path: Path, *, synchronous: str = "NORMAL", readonly: bool = False) -> Connection:
@@ -41,17 +89,16 @@ def connect(path: Path, *, synchronous: str = "NORMAL", readonly: bool = False) 
     The file is created with mode 0600 in a folder of mode 0700. `synchronous` is `NORMAL` or `FULL`.
 
     Raises:
-        DiskTrouble: The file cannot be opened or is no database.
+        DiskTrouble: The file cannot be opened or is no database (then `Damaged`).
     """
+    connection: Connection | None = None
     try:
         if not readonly:
-            _touch_private(path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-    except (OSError, sqlite3.Error) as error:
-        raise _trouble(path, error) from error
-    try:
         connection.row_factory = sqlite3.Row
         if readonly:
             connection.execute("PRAGMA query_only = 1")
@@ -59,11 +106,13 @@ def connect(path: Path, *, synchronous: str = "NORMAL", readonly: bool = False) 
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA journal_size_limit = 16777216")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
         connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.Error as error:
-        connection.close()
-        raise _trouble(path, error) from error
+    except (OSError, sqlite3.Error) as error:
+        if connection is not None:
+            connection.close()
+        raise health.trouble(path, error) from error
     return connection
 
 
@@ -73,122 +122,102 @@ def immediate(connection: Connection) -> Iterator[Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
+        connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
-            connection.execute("ROLLBACK")
+            # What broke the transaction is what is told; a damaged file may refuse even this.
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
-def migrate(path: Path, migrations: Migrations, *, synchronous: str = "NORMAL") -> None:
+def whole(connection: Connection, *, thorough: bool = False) -> bool:
+    """Return whether the structure of the file holds; `thorough` also compares every index with its table."""
+    try:
+        check = "integrity_check" if thorough else "quick_check"
+        return str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0]) == "ok"
+    except sqlite3.DatabaseError as error:
+        if health.is_damage(error):
+            return False
+        raise
+
+
+def migrate(
+    path: Path,
+    schema: Schema,
+    *,
+    synchronous: str = "NORMAL",
+    before: Callable[[Connection], object] | None = None,
+) -> None:
     """Bring the file at `path` to the newest schema; safe where several processes start together.
 
+    Args:
+        path: The file; it is made where there is none.
+        schema: Its kind.
+        synchronous: As in `connect`.
+        before: What to do with a file that is not new before its schema changes.
+
     Raises:
-        DiskTrouble: The file was written by a newer version, is damaged, or cannot be written.
+        DiskTrouble: The file was written by a newer version, is damaged (then `Damaged`), or cannot be written.
     """
-    _touch_private(path)
-    connection = connect(path, synchronous=synchronous)
     try:
-        database = sqlite_utils.Database(connection)
-        if _is_current(database, migrations):
-            return
-        with FileLock(str(path.with_name(f".{path.name}.migrate")), timeout=60, mode=0o600):
-            if not _is_current(database, migrations):
-                migrations.apply(database)
-    except sqlite3.Error as error:
-        raise _trouble(path, error) from error
-    finally:
-        connection.close()
+        if wrong := health.damage(path, schema.application_id):
+            raise health.damaged(path, wrong)
+        connection = connect(path, synchronous=synchronous)
+        try:
+            if _version(connection, schema) < schema.version:
+                with locked(path):
+                    _apply(connection, schema, before)
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error) as error:
+        raise health.trouble(path, error) from error
 
 
-def _is_current(database: sqlite_utils.Database, migrations: Migrations) -> bool:
-    applied = {migration.name for migration in migrations.applied(database)}
-    pending = {migration.name for migration in migrations.pending(database)}
-    known = {migration.name for migration in migrations._migrations}
-    if newer := applied - known:
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock under which a file is migrated or replaced; for one process at a time.
+
+    Raises:
+        DiskTrouble: Another process has it for longer than a minute.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(str(path.with_name(f".{path.name}.migrate")), timeout=60, mode=0o600, thread_local=False):
+            yield
+    except Timeout:
         raise DiskTrouble(
-            f"This file was written by a newer bmconsole (schema {max(newer)}).",
-            field="file",
-            hint="Update bmconsole, or point BMCONSOLE_HOME at another folder.",
-        )
-    return not pending
+            f"Another process has been changing {path.name} for a minute.", field="file", value=str(path)
+        ) from None
 
 
-def _trouble(path: Path, error: Exception) -> BmError:
+def _version(connection: Connection, schema: Schema) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > schema.version:
+        raise _newer(f"{version}, this one knows {schema.version}")
+    return version
+
+
+def _newer(what: str) -> DiskTrouble:
     return DiskTrouble(
-        f"{path.name} cannot be used: {error}.",
+        f"This file was written by a newer bmconsole (schema {what}).",
         field="file",
-        value=str(path),
-        hint="Check the disk's free space and the file's owner and mode.",
+        hint="Update bmconsole, or point BMCONSOLE_HOME at another folder.",
     )
 
 
-class Database:
-    """One file in one process: a writer thread with its connection, a few readers, and an eye on foreign changes.
+def _apply(connection: Connection, schema: Schema, before: Callable[[Connection], object] | None) -> None:
+    import sqlite_utils
 
-    Work is a function of a connection; it runs off the event loop. Use as an async context manager, or call
-    `aclose`. Errors of SQLite come out as `DiskTrouble`, all others as they are.
-    """
-
-    def __init__(self, path: Path, migrations: Migrations, *, synchronous: str = "NORMAL") -> None:
-        self.path = path
-        migrate(path, migrations, synchronous=synchronous)
-        self._synchronous = synchronous
-        self._local = threading.local()
-        self._readers: list[Connection] = []
-        self._guard = threading.Lock()
-        self._write_pool = ThreadPoolExecutor(1, f"write-{path.stem}")
-        self._read_pool = ThreadPoolExecutor(_READERS, f"read-{path.stem}")
-        self._writer: Connection | None = None
-        self._watcher: Connection | None = None
-
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one immediate transaction in the writer thread; first come, first served."""
-        return await self._finish(self._write_pool.submit(self._do_write, work))
-
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a read connection; keep it short, since readers hold back the checkpoint."""
-        return await self._finish(self._read_pool.submit(self._do_read, work))
-
-    async def data_version(self) -> int:
-        """Return a number that changes when any other connection, of any process, has committed."""
-        return await self._finish(self._read_pool.submit(self._do_version))
-
-    def close(self) -> None:
-        """Finish what is queued and close every connection."""
-        self._write_pool.shutdown(wait=True)
-        self._read_pool.shutdown(wait=True)
-        for connection in (*self._readers, self._watcher, self._writer):
-            if connection is not None:
-                connection.close()
-        self._readers.clear()
-        self._writer = self._watcher = None
-
-    async def aclose(self) -> None:
-        await asyncio.to_thread(self.close)
-
-    async def _finish(self, future: Future[T]) -> T:
-        try:
-            return await asyncio.shield(asyncio.wrap_future(future))
-        except sqlite3.Error as error:
-            raise _trouble(self.path, error) from error
-
-    def _do_write(self, work: Callable[[Connection], T]) -> T:
-        if self._writer is None:
-            self._writer = connect(self.path, synchronous=self._synchronous)
-        with immediate(self._writer) as connection:
-            return work(connection)
-
-    def _do_read(self, work: Callable[[Connection], T]) -> T:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self.path, readonly=True)
-            with self._guard:
-                self._readers.append(connection)
-        return work(connection)
-
-    def _do_version(self) -> int:
-        with self._guard:
-            if self._watcher is None:
-                self._watcher = connect(self.path, readonly=True)
-            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+    database = sqlite_utils.Database(connection)
+    migrations = schema.migrations()
+    applied = {migration.name for migration in migrations.applied(database)}
+    if newer := applied - {step.__name__ for step in schema.steps}:
+        raise _newer(max(newer))
+    if migrations.pending(database):
+        if before is not None and applied:
+            before(connection)
+        migrations.apply(database)
+    connection.execute(f"PRAGMA application_id = {schema.application_id}")
+    connection.execute(f"PRAGMA user_version = {schema.version}")

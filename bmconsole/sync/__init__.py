@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from bmconsole.backmarket.client import Client
 from bmconsole.domain.views import Progress
-from bmconsole.store.sqlite import Database
+from bmconsole.store.database import Database
 
 ShowProgress = Callable[[Progress], None]
 

@@ -19,7 +19,8 @@ from bmconsole.domain.priority import Priority
 from bmconsole.errors import BmError, NotAllowed, NotFound, RateLimited, Refused, Unreachable
 from bmconsole.store import intents as journal_rows
 from bmconsole.store import listings as listing_rows
-from bmconsole.store.sqlite import Connection, Database
+from bmconsole.store.database import Database
+from bmconsole.store.sqlite import Connection
 from bmconsole.sync import Note
 from bmconsole.writes.plan import current, resolve
 

@@ -204,6 +204,7 @@ def test_rows_from_before_there_was_a_search_are_found(path: Path, db: Connectio
         for names in ("orders_search", "listings_search", "order_texts", "listing_texts"):
             db.execute(f"DROP TABLE {names}")
         db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm010_search'")
+    db.execute(f"PRAGMA user_version = {MIRROR.version - 1}")
     migrate(path, MIRROR)
     assert [tuple(row) for row in db.execute("SELECT * FROM order_texts")] == texts
     assert found(db, "grunwald") == [ANDREA.order_id]
