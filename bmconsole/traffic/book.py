@@ -14,6 +14,11 @@ GRACE = 5.0
 """Seconds that bytes already sent may take to arrive after their sender gave up or died."""
 
 
+_REMEMBERED = 1000
+
+Charges = tuple[tuple[RuleState, int], ...]
+
+
 class Flight:
     """A request that was granted and not yet answered."""
 
@@ -30,6 +35,7 @@ class Book:
     def __init__(self, rules: dict[str, Rule]) -> None:
         self.rules = rules
         self.states = {rule.name: RuleState(rule.name, rule) for rule in rules.values() if not rule.scoped}
+        self._charged: dict[Costs, Charges] = {}
         self.flights: dict[int, Flight] = {}
         self.attached = False
         """Whether any process has a console."""
@@ -43,23 +49,32 @@ class Book:
             found = self.states[name] = RuleState(name, self.rules[rule_of(name)])
         return found
 
+    def charges(self, costs: Costs) -> "Charges":
+        """Return the states of a request's rules with what it takes from each."""
+        found = self._charged.get(costs)
+        if found is None:
+            if len(self._charged) >= _REMEMBERED:
+                self._charged.clear()
+            found = self._charged[costs] = tuple((self.state(name), cost) for name, cost in costs)
+        return found
+
     def take(self, ticket: int, costs: Costs, priority: Priority, waiting: int, now: float) -> Answer:
         """Grant all the rules of a request, or none."""
         return self.blocked(costs, priority, now) or self.grant(ticket, costs, priority, waiting, now)
 
     def blocked(self, costs: Costs, priority: Priority, now: float) -> Denied | None:
         """Return what holds a request up, and until when; None when it may go."""
-        first = self.state(costs[0][0])
+        charges = self.charges(costs)
+        first = charges[0][0]
         passed = first.passed[priority]
         borrowed = tier(priority, passed)
         opens = paced = 0.0
         blocker = ""
-        for name, cost in costs:
-            state = self.state(name)
+        for state, cost in charges:
             state.advance(now)
             at = state.open_at(cost, priority, borrowed, now, self.attached)
             if at > opens:
-                opens, blocker = at, name
+                opens, blocker = at, state.name
             at = state.paced_at(borrowed)
             if at > paced:
                 paced = at
@@ -78,14 +93,14 @@ class Book:
         The first rule of `costs` keeps the passed-over counts: what is granted while a lower priority waits counts
         towards that one's guaranteed share.
         """
+        charges = self.charges(costs)
         next_at = 0.0
-        for name, cost in costs:
-            state = self.state(name)
+        for state, cost in charges:
             state.grant(ticket, cost, now)
             at = state.paced_at(priority)
             if at > next_at:
                 next_at = at
-        first = self.state(costs[0][0])
+        first = charges[0][0]
         passed = first.passed
         passed[priority] = 0
         waiting = (waiting | self.elsewhere) >> priority + 1
@@ -103,8 +118,7 @@ class Book:
         """Hold a request's slots for one window from its response; None if it is not in flight."""
         flight = self.flights.pop(ticket, None)
         if flight is not None:
-            for name, cost in flight.costs:
-                state = self.state(name)
+            for state, cost in self.charges(flight.costs):
                 state.saw_round_trip(at - flight.at)
                 state.hold(cost, flight.at, at)
         return flight
@@ -118,8 +132,7 @@ class Book:
 
     def bury_flight(self, ticket: int, flight: Flight, now: float) -> None:
         """Bury a flight that is not in `flights`: that of a process that died."""
-        for name, cost in flight.costs:
-            state = self.state(name)
+        for state, cost in self.charges(flight.costs):
             state.hold(cost, flight.at, now + GRACE)
             if state.probe == ticket:
                 state.probe = 0
@@ -128,8 +141,7 @@ class Book:
         """Free the slots of a request that was never handed to the network."""
         flight = self.flights.pop(ticket, None)
         if flight is not None:
-            for name, cost in flight.costs:
-                state = self.state(name)
+            for state, cost in self.charges(flight.costs):
                 state.give_back(cost)
                 if state.probe == ticket:
                     state.probe = 0

@@ -221,6 +221,9 @@ class TrafficController:
         try:
             while (lane := self._next_lane()) is not None:
                 waiter = lane.head
+                if waiter.future.done():  # cancelled a moment ago; a slot for it would only have to be given back
+                    self._queue.remove(lane, waiter)
+                    continue
                 try:
                     answer = self._ledger.take(waiter.costs, lane.priority, self._queue.waiting)
                 except Exception as error:  # whatever the ledger's medium raises belongs to the one who asked
@@ -236,25 +239,27 @@ class TrafficController:
         self._arm()
 
     def _next_lane(self) -> Lane | None:
+        """Return the lane whose head may ask now: an overdue one, else of the highest priority the oldest."""
+        if self._queue.with_deadline:
+            self._drop_expired()
         now = self._ledger.now()
-        loop_now = asyncio.get_running_loop().time()
         chosen: Lane | None = None
-        for lane in list(self._queue.busy):
-            self._drop_expired(lane, loop_now)
-            if not lane.waiters or lane.not_before > now or not self._background_may_ask(lane.priority):
+        for lane in self._queue.busy:
+            if lane.not_before > now or not self._background_may_ask(lane.priority):
                 continue
             if self._overdue >> lane.priority & 1:
                 return lane
-            if chosen is None or (lane.priority == chosen.priority and lane.head.number < chosen.head.number):
+            if chosen is None or (lane.priority is chosen.priority and lane.head.number < chosen.head.number):
                 chosen = lane
         return chosen
 
     def _background_may_ask(self, priority: Priority) -> bool:
         if priority <= Priority.HIGH:
             return True
-        if self._in_flight[Priority.NORMAL] + self._in_flight[Priority.LOW] >= self._background_in_flight:
-            return False
-        return self._smoother.may_ask()
+        return not self._background_is_full() and self._smoother.may_ask()
+
+    def _background_is_full(self) -> bool:
+        return self._in_flight[2] + self._in_flight[3] >= self._background_in_flight
 
     def _take_answer(self, answer: Answer, lane: Lane, waiter: Waiter) -> None:
         self._overdue = answer.overdue
@@ -286,10 +291,12 @@ class TrafficController:
             self._take_answer(done.result(), lane, waiter)
         self._pump()
 
-    def _drop_expired(self, lane: Lane, loop_now: float) -> None:
-        while lane.waiters and (deadline := lane.head.deadline) is not None and deadline <= loop_now:
-            self._waits[lane.priority].expired += 1
-            self._refuse(lane, lane.head, DeadlineExpired("No slot came in time; the request was not sent."))
+    def _drop_expired(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for lane in list(self._queue.busy):
+            while lane.waiters and (deadline := lane.head.deadline) is not None and deadline <= now:
+                self._waits[lane.priority].expired += 1
+                self._refuse(lane, lane.head, DeadlineExpired("No slot came in time; the request was not sent."))
 
     def _refuse(self, lane: Lane, waiter: Waiter, error: BaseException) -> None:
         self._queue.remove(lane, waiter)
@@ -309,8 +316,9 @@ class TrafficController:
             self._pump()
 
     def _ended(self, priority: Priority) -> None:
+        was_full = self._background_is_full()
         self._in_flight[priority] -= 1
-        if priority >= Priority.NORMAL and self._queue.busy:
+        if was_full and self._queue.busy:
             self._pump()
 
     def _refunded(self, priority: Priority) -> None:

@@ -36,6 +36,8 @@ def heed(
 
     The rule at fault is unknown: it is taken to be the one with the shortest window, the most specific of equals.
     """
+    if outcome is Outcome.OK and not any(state.level or state.faults for state in states):
+        return ()
     at_fault = min(reversed(states), key=lambda state: state.rule.window)
     if outcome is Outcome.OK:
         at_fault.faults = 0

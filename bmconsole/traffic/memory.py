@@ -36,7 +36,7 @@ class MemoryLedger:
         flight = self._book.answered(ticket, now)
         if flight is None:
             return
-        states = [self._book.state(name) for name, _ in flight.costs]
+        states = [state for state, _ in self._book.charges(flight.costs)]
         for event in feedback.heed(outcome, ticket, flight.at, states, now, route, self._strikes, self._utc()):
             self._tell(event)
 

@@ -6,7 +6,7 @@ much is not overtaken for ever by cheap ones behind it in its lane.
 
 from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bmconsole.domain.priority import Priority
@@ -32,14 +32,13 @@ class Waiter:
 class Lane:
     """The requests of one priority that take the same rules, oldest first."""
 
-    __slots__ = ("asking", "not_before", "priority", "waiters")
+    __slots__ = ("not_before", "priority", "waiters")
 
     def __init__(self, priority: Priority) -> None:
         self.priority = priority
         self.waiters: OrderedDict[int, Waiter] = OrderedDict()
         self.not_before = 0.0
         """Ledger time before which asking is in vain."""
-        self.asking = False
 
     @property
     def head(self) -> Waiter:
@@ -55,6 +54,7 @@ class Queue:
         self.busy: list[Lane] = []
         """The lanes that have somebody waiting, highest priority first."""
         self.depth = [0, 0, 0, 0]
+        self.with_deadline = 0
 
     def lane(self, costs: Costs, priority: Priority) -> Lane:
         """Return the lane of a request."""
@@ -64,9 +64,9 @@ class Queue:
             found = self._lanes[key] = Lane(priority)
         return found
 
-    def lanes(self) -> Iterator[Lane]:
+    def lanes(self) -> Iterable[Lane]:
         """Return every lane."""
-        return iter(self._lanes.values())
+        return self._lanes.values()
 
     def add(self, lane: Lane, waiter: Waiter, *, again: bool = False) -> None:
         """Put a request at its lane's end, or, when it was granted before and goes again, at its front."""
@@ -77,12 +77,14 @@ class Queue:
         if again:
             lane.waiters.move_to_end(waiter.number, last=False)
         self.depth[lane.priority] += 1
+        self.with_deadline += waiter.deadline is not None
 
     def remove(self, lane: Lane, waiter: Waiter) -> None:
         """Take a request out, wherever in its lane it is."""
         if lane.waiters.pop(waiter.number, None) is None:
             return
         self.depth[lane.priority] -= 1
+        self.with_deadline -= waiter.deadline is not None
         if not lane.waiters:
             self.busy.remove(lane)
 

@@ -242,7 +242,7 @@ class SqliteLedger:
         if flight is None:
             return
         self._book.answered(ticket, at)
-        states = [self._book.state(name) for name, _ in flight.costs]
+        states = [state for state, _ in self._book.charges(flight.costs)]
         utc = self._clock.utc()
         self._told += feedback.heed(outcome, ticket, flight.at, states, now, route, self._strikes, utc)
         if outcome is Outcome.THROTTLED:

@@ -43,15 +43,16 @@ class StrictServer:
         self._accepted: deque[float] = deque()
         self._blocked_until = 0.0
         self._news = asyncio.Condition()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for writer in list(self._writers):
-            writer.close()
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers)
         await self._server.wait_closed()
 
     async def arrived(self, count: int) -> None:
@@ -60,14 +61,16 @@ class StrictServer:
             await self._news.wait_for(lambda: len(self.arrivals) >= count)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
         try:
             while (arrival := await self._read(reader)) is not None:
                 await self._answer(arrival, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client went away; what arrived has been noted
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went away, or the server ends; what arrived has been noted
         finally:
-            self._writers.discard(writer)
+            self._handlers.discard(handler)
             writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> Arrival | None:
