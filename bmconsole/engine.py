@@ -29,6 +29,7 @@ _STANDBY_SECONDS = 2.0
 _BEAT_SECONDS = 5.0
 _BEAT_OLD = 20.0
 _AFTER_ERROR = 60.0
+_CANCEL_SECONDS = 0.5
 
 
 class Say(Protocol):
@@ -113,8 +114,12 @@ class Engine:
         """End the timers, interrupt what runs (a pass goes on where it stopped) and give up the lock."""
         tasks = [*self._beside, *([self._life] if self._life else [])]
         self._life = None
-        for task in tasks:
-            task.cancel()
+        # Asked again until they end: a cancellation that meets a timeout in the same turn of the loop can get lost.
+        pending = set(tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_SECONDS)
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._lock.is_locked:
             self._heartbeat.unlink(missing_ok=True)
@@ -207,7 +212,8 @@ class Engine:
         while True:
             wait = None if timer.due is None else max(0.0, timer.due - self._monotonic())
             with suppress(TimeoutError):
-                await asyncio.wait_for(timer.wanted.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await timer.wanted.wait()
             timer.wanted.clear()
             started = self._monotonic()
             await self._run(timer)
