@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import DescendantBlur, DescendantFocus
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
@@ -83,6 +84,11 @@ class FilterBar(Vertical):
 
     def watch_expression(self, expression: str) -> None:
         self.set_class(bool(expression), "-filtered")
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def _mark(self) -> None:
+        self.set_class(self.query_one(FilterInput).has_focus, "-typing")
 
     @on(FilterInput.Submitted)
     def _ask(self, event: FilterInput.Submitted) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import DescendantBlur, DescendantFocus
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -28,6 +29,11 @@ class FormField(Horizontal):
         yield Static(self._label, markup=False, classes="label")
         yield Input(compact=True, id=f"input-{self.field}")
         yield Sheet()
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def _mark(self) -> None:
+        self.set_class(self.input.has_focus, "-focused")
 
     @property
     def input(self) -> Input:
