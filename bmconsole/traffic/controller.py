@@ -371,3 +371,5 @@ class TrafficController:
         self._notices.append(notice)
         for listener in list(self._listeners):
             listener(notice)
+        if event.kind == "resumed":
+            self._ask_anew()

@@ -8,6 +8,7 @@ import json
 import os
 from array import array
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from bmconsole.store.sqlite import Connection, Row, sqlite3
@@ -142,22 +143,24 @@ def checkpoint(path: Path) -> None:
             connection.close()
 
 
-def set_aside(path: Path, stamp: str) -> None:
-    """Rename a damaged ledger, so that a new one can be made in its place.
+def set_aside(path: Path) -> Path:
+    """Rename a damaged ledger, so that a new one can be made in its place; return what it is called now.
 
     Raises:
         LedgerUnusable: It cannot be renamed (Windows, while another program has it open).
     """
+    kept = next(free for number in count(1) if not (free := Path(f"{path}.damaged-{number}")).exists())
     try:
         for ending in _SIDE_FILES:
             part = Path(f"{path}{ending}")
             if part.exists():
-                part.rename(f"{path}.damaged-{stamp}{ending}")
+                part.rename(f"{kept}{ending}")
     except OSError as error:
         raise LedgerUnusable(
             "The shared ledger of requests is damaged, and another program still has it open.",
             hint="End every bmconsole that uses this token, then start again.",
         ) from error
+    return kept
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -6,23 +6,21 @@ written. Answers are noted with the next transaction or 50 ms later: until then 
 """
 
 import asyncio
-import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from bmconsole.domain.priority import Priority
-from bmconsole.store.sqlite import sqlite3
-from bmconsole.traffic import feedback, ledger_file, lives
+from bmconsole.store.sqlite import Connection, sqlite3
+from bmconsole.traffic import feedback, ledger_file
 from bmconsole.traffic.book import Book, Flight
 from bmconsole.traffic.clock import Clock
-from bmconsole.traffic.errors import LedgerUnusable
-from bmconsole.traffic.holder import holder_of
 from bmconsole.traffic.ledger import Answer, Denied, LedgerEvent, Outcome, RuleUse
+from bmconsole.traffic.ledger_db import LedgerDatabase
 from bmconsole.traffic.ledger_file import read_costs, written_costs
 from bmconsole.traffic.ledger_start import Past, nothing_known, take_over
+from bmconsole.traffic.ledger_trouble import Trouble
 from bmconsole.traffic.memory import use_of
 from bmconsole.traffic.routes import Costs
 from bmconsole.traffic.rules import Rule, by_name, rule_of
@@ -30,12 +28,10 @@ from bmconsole.traffic.wishes import Wishes
 
 T = TypeVar("T")
 
+_FAILURES = (sqlite3.Error, ValueError, OSError)
 _FLUSH_AFTER = 0.05
+_SOONEST = 0.001
 _SWEEP_EVERY = 1.0
-_CHECKPOINT_EVERY = 500
-_HELD_TOO_LONG = 1.0
-_BUSY_FIRST, _BUSY_MOST = 0.001, 0.05
-_DISK_TROUBLE_PAUSE = 1.0
 
 
 class SqliteLedger:
@@ -63,12 +59,9 @@ class SqliteLedger:
         program: str = "bmconsole",
         past: Past = nothing_known,
     ) -> None:
-        self.path = path
         self.now = clock.now
         self._clock = clock
-        self._program = program
         self._past = past
-        self._lives = path.with_suffix(".lives")
         self._rules = by_name(rules)
         self._book = Book(self._rules)
         self._strikes = feedback.Strikes()
@@ -79,19 +72,15 @@ class SqliteLedger:
         self._fresh: set[str] = set()
         self._dirty: set[str] = set()
         self._version = -1
-        self._console = False
-        self._console_elsewhere = False
+        self._console = self._console_elsewhere = False
         self._wishes = Wishes()
         self._sweep_at = 0.0
-        self._busy_since: float | None = None
-        self._busy_told = False
-        self._commits = 0
-        self._checkpoint: asyncio.Future[None] | None = None
-        self._life: lives.Life | None = None
-        self._process = 0
         self._tickets = 0
         self._closed = False
-        self._open()
+        self._database = LedgerDatabase(path, program, self._settle_in)
+        self._trouble = Trouble(self._database)
+        if (message := self._database.open()) is not None:
+            self._told.append(LedgerEvent("damaged", "", message))
 
     # What the controller asks
 
@@ -107,8 +96,8 @@ class SqliteLedger:
                 if denied is not None and self._wishes.cover(waiting, min(denied.retry_at, now + 1.0)):
                     return denied
             return self._transact([name for name, _ in costs], partial(self._decide, costs, priority, waiting))
-        except (sqlite3.Error, ValueError, OSError) as error:
-            return Denied(self._trouble(error), "", 0)
+        except _FAILURES as error:
+            return Denied(self._failed(error), "", 0)
 
     def settle(self, ticket: int, outcome: Outcome, route: str) -> None:
         self._later(partial(self._settled, ticket, self.now(), outcome, route), at_once=outcome is not Outcome.OK)
@@ -130,11 +119,11 @@ class SqliteLedger:
     def uses(self) -> tuple[RuleUse, ...]:
         self.flush()
         try:
-            if self._version != (version := self._data_version()):
-                self._forget_cache(version)
-            self._load_all()
-        except (sqlite3.Error, ValueError) as error:
-            self._trouble(error)
+            if self._database.is_open:
+                self._refresh()
+                self._load_all()
+        except _FAILURES as error:
+            self._failed(error)
         now = self.now()
         return tuple(use_of(state, now, self._book.attached) for state in self._book.states.values())
 
@@ -143,79 +132,62 @@ class SqliteLedger:
 
     def flush(self) -> None:
         """Note every answer that came since the last transaction."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
+        self._cancel_flush()
         if not self._pending or self._closed:
             return
         try:
             self._transact((), lambda now: None)
-        except (sqlite3.Error, ValueError, OSError) as error:
-            self._set_flush_timer(self._trouble(error) - self.now())
+        except _FAILURES as error:
+            self._set_flush_timer(self._failed(error) - self.now())
 
     def close(self) -> None:
         if self._closed:
             return
         self.flush()
+        self._cancel_flush()
         self._closed = True
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        said_goodbye = False
+        said_goodbye = True
         try:
             self._transact((), self._leave)
-            said_goodbye = True
-        except (sqlite3.Error, ValueError, OSError):
-            self._pending.clear()  # the others find the lock file free, and bury what was in flight
-        self._connection.close()
-        if self._life is not None:
-            if said_goodbye:
-                self._life.end()
-            else:
-                self._life.drop()
+        except _FAILURES:
+            said_goodbye = False  # the others find the lock file free, and bury what was in flight
+        self._database.close(said_goodbye=said_goodbye)
 
     # Transactions
 
+    @property
+    def _connection(self) -> Connection:
+        return self._database.connection
+
     def _transact(self, names: Iterable[str], work: Callable[[float], T]) -> T:
         """Do `work` on the current states of these rules, with every pending answer: all of it, or nothing."""
-        if self._identity is None or ledger_file.identity(self.path) != self._identity:
-            self._reopen()
-        self._connection.execute("BEGIN IMMEDIATE")
         flights = self._book.flights.copy()
-        pending = self._pending
         try:
+            self._database.begin()
             self._refresh()
             now = self.now()
             if now >= self._sweep_at:
                 self._sweep(now)
             for name in names:
                 self._load(name)
-            for note in pending:
+            for note in self._pending:
                 note(now)
             result = work(now)
-            for name in self._dirty:
-                ledger_file.save_rule(self._connection, self._book.state(name))
-            self._dirty.clear()
-            self._connection.execute("COMMIT")
+            self._save()
+            self._database.commit()
         except BaseException:
-            self._roll_back(flights)
+            self._database.roll_back()
+            self._book.flights = flights
+            self._forget_cache(-1)
+            self._dirty.clear()
+            self._wishes.forget()
+            self._told.clear()
             raise
         self._pending = []
-        self._busy_since, self._busy_told = None, False
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        self._count_commit()
+        self._cancel_flush()
+        self._trouble.over()
         self._tell_events()
         return result
-
-    def _roll_back(self, flights: dict[int, Flight]) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._book.flights = flights
-        self._forget_cache(-1)
-        self._dirty.clear()
-        self._wishes.forget()
-        self._told.clear()
 
     def _decide(self, costs: Costs, priority: Priority, waiting: int, now: float) -> Answer:
         denied = self._book.blocked(costs, priority, now)
@@ -224,7 +196,7 @@ class SqliteLedger:
             return denied
         self._book.elsewhere = self._wishes.elsewhere(now)
         self._tickets += 1
-        ticket = self._process << 32 | self._tickets
+        ticket = self._database.process << 32 | self._tickets
         granted = self._book.grant(ticket, costs, priority, waiting, now)
         self._add_flight(ticket, now, costs)
         self._dirty.update(name for name, _ in costs)
@@ -234,7 +206,7 @@ class SqliteLedger:
     def _add_flight(self, ticket: int, at: float, costs: Costs) -> None:
         self._connection.execute(
             "INSERT INTO flight (ticket, process, at, costs) VALUES (?, ?, ?, ?)",
-            (ticket, self._process, at, written_costs(costs)),
+            (ticket, self._database.process, at, written_costs(costs)),
         )
 
     def _settled(self, ticket: int, at: float, outcome: Outcome, route: str, now: float) -> None:
@@ -259,17 +231,26 @@ class SqliteLedger:
     def _landed(self, ticket: int) -> Flight | None:
         flight = self._book.flights.get(ticket)
         if flight is not None:
-            for name, _ in flight.costs:
-                self._load(name)
-                self._dirty.add(name)
+            self._touch(flight.costs)
             if not self._connection.execute("DELETE FROM flight WHERE ticket = ?", (ticket,)).rowcount:
                 # Another process took us for dead (our lock file is gone) and has buried it.
                 del self._book.flights[ticket]
                 return None
         return flight
 
+    def _touch(self, costs: Costs) -> None:
+        """Load the rules that are about to change, and have them saved."""
+        for name, _ in costs:
+            self._load(name)
+            self._dirty.add(name)
+
+    def _save(self) -> None:
+        for name in self._dirty:
+            ledger_file.save_rule(self._connection, self._book.state(name))
+        self._dirty.clear()
+
     def _say_console(self, now: float) -> None:
-        self._connection.execute("UPDATE process SET console = ? WHERE id = ?", (self._console, self._process))
+        self._connection.execute("UPDATE process SET console = ? WHERE id = ?", (self._console, self._database.process))
 
     def _forgiven(self, now: float) -> None:
         self._load_all()
@@ -282,23 +263,21 @@ class SqliteLedger:
     def _leave(self, now: float) -> None:
         for ticket in list(self._book.flights):
             self._lost(ticket, now, now)
-        self._connection.execute("DELETE FROM process WHERE id = ?", (self._process,))
+        self._connection.execute("DELETE FROM process WHERE id = ?", (self._database.process,))
 
     def _wish(self, waiting: int, until: float) -> None:
         if not self._wishes.cover(waiting, until):
             self._connection.execute(
                 "UPDATE process SET wish1 = ?, wish2 = ?, wish3 = ? WHERE id = ?",
-                (*self._wishes.renew(waiting, until), self._process),
+                (*self._wishes.renew(waiting, until), self._database.process),
             )
 
     # The cache
 
     def _is_current(self, costs: Costs) -> bool:
-        return self._version == self._data_version() and all(name in self._fresh for name, _ in costs)
-
-    def _data_version(self) -> int:
-        row = self._connection.execute("PRAGMA data_version").fetchone()
-        return int(row[0])
+        if not self._database.is_open or self._version != self._database.data_version():
+            return False
+        return all(name in self._fresh for name, _ in costs)
 
     def _forget_cache(self, version: int) -> None:
         self._version = version
@@ -306,13 +285,12 @@ class SqliteLedger:
 
     def _refresh(self) -> None:
         """Within a transaction: forget what others have changed since."""
-        version = self._data_version()
+        version = self._database.data_version()
         if version == self._version:
             return
         self._forget_cache(version)
-        row = self._connection.execute(
-            "SELECT max(wish1), max(wish2), max(wish3), max(console) FROM process WHERE id != ?", (self._process,)
-        ).fetchone()
+        others = "SELECT max(wish1), max(wish2), max(wish3), max(console) FROM process WHERE id != ?"
+        row = self._connection.execute(others, (self._database.process,)).fetchone()
         self._wishes.heard(row[:3])
         self._console_elsewhere = bool(row[3])
         self._book.attached = self._console or self._console_elsewhere
@@ -358,22 +336,13 @@ class SqliteLedger:
         """Count what dead processes had in flight as answered after the grace; note the time."""
         self._sweep_at = now + _SWEEP_EVERY
         self._connection.execute("UPDATE meta SET last = ?, last_utc = ?", (now, self._clock.utc()))
-        others = self._connection.execute("SELECT id FROM process UNION SELECT process FROM flight").fetchall()
-        for (number,) in others:
-            if number != self._process and not lives.lives(self._lives, number):
-                self._bury(number, now)
-
-    def _bury(self, number: int, now: float) -> None:
-        flights = self._connection.execute("SELECT ticket, at, costs FROM flight WHERE process = ?", (number,))
-        for ticket, at, written in flights.fetchall():
-            costs = tuple(cost for cost in read_costs(written) if rule_of(cost[0]) in self._rules)
-            for name, _ in costs:
-                self._load(name)
-                self._dirty.add(name)
-            self._book.bury_flight(ticket, Flight(at, costs), now)
-        self._connection.execute("DELETE FROM flight WHERE process = ?", (number,))
-        self._connection.execute("DELETE FROM process WHERE id = ?", (number,))
-        lives.bury(self._lives, number)
+        for number in self._database.dead():
+            rows = self._connection.execute("SELECT ticket, at, costs FROM flight WHERE process = ?", (number,))
+            for ticket, at, written in rows.fetchall():
+                costs = tuple(cost for cost in read_costs(written) if rule_of(cost[0]) in self._rules)
+                self._touch(costs)
+                self._book.bury_flight(ticket, Flight(at, costs), now)
+            self._database.strike_out(number)
 
     # Later, and when it does not work
 
@@ -384,139 +353,48 @@ class SqliteLedger:
         elif self._flush_timer is None:
             self._set_flush_timer(_FLUSH_AFTER)
 
+    def _cancel_flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+
     def _set_flush_timer(self, seconds: float) -> None:
         if self._flush_timer is None and not self._closed:
-            self._flush_timer = asyncio.get_running_loop().call_later(max(seconds, _BUSY_FIRST), self._flush_due)
+            self._flush_timer = asyncio.get_running_loop().call_later(max(seconds, _SOONEST), self._flush_due)
 
     def _flush_due(self) -> None:
         self._flush_timer = None
         self.flush()
 
-    def _trouble(self, error: Exception) -> float:
-        """Return when to ask again after a transaction that could not be made."""
+    def _failed(self, error: Exception) -> float:
+        """Return the ledger time at which to try again."""
         now = self.now()
-        if ledger_file.is_busy(error):
-            if self._busy_since is None:
-                self._busy_since = now
-            waited = now - self._busy_since
-            if waited > _HELD_TOO_LONG and not self._busy_told:
-                self._busy_told = True
-                self._tell(LedgerEvent("held", "", self._whose_lock(waited), waited))
-            return now + min(_BUSY_MOST, max(_BUSY_FIRST, waited / 4))
-        if ledger_file.is_damaged(error):
-            self._replace()
-            return now + _BUSY_MOST
-        message = f"The ledger of requests cannot be written: {error}. Nothing is sent until it can."
-        self._tell(LedgerEvent("damaged", "", message))
-        return now + _DISK_TROUBLE_PAUSE
-
-    def _whose_lock(self, waited: float) -> str:
-        pid = holder_of(self.path)
-        rows = self._connection.execute("SELECT pid, program FROM process WHERE id != ?", (self._process,)).fetchall()
-        names = [f"{program}, pid {number}" for number, program in rows if pid in (None, number)]
-        who = " or ".join(names) or (f"pid {pid}" if pid else "another program")
-        return f"The ledger of requests is held for {waited:.1f} s by {who}; nothing can be sent until it goes on."
-
-    def _count_commit(self) -> None:
-        self._commits += 1
-        if self._commits < _CHECKPOINT_EVERY or (self._checkpoint is not None and not self._checkpoint.done()):
-            return
-        self._commits = 0
-        loop = asyncio.get_running_loop()
-        self._checkpoint = loop.run_in_executor(None, ledger_file.checkpoint, self.path)
+        seconds, event = self._trouble.meet(error, now)
+        if event is not None:
+            self._tell(event)
+        return now + seconds
 
     def _tell_events(self) -> None:
         told, self._told = self._told, []
         for event in told:
             self._tell(event)
 
-    # Opening
-
-    def _open(self) -> None:
-        """Open the file and settle in.
-
-        A file that is missing although processes have left their lock files was taken away: it counts as full.
-        """
-        lost = not self.path.exists() and self._lives.exists() and any(self._lives.iterdir())
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lives.mkdir(mode=0o700, exist_ok=True)
-        found = ledger_file.identity(self.path)
-        try:
-            self._connect(lost=lost)
-        except (sqlite3.Error, ValueError) as error:
-            if not ledger_file.is_damaged(error):
-                raise
-            self._set_aside(found)
-            self._connect(lost=True)
-
-    def _connect(self, *, lost: bool) -> None:
-        self._identity = None
-        self._connection = ledger_file.open_file(self.path)
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._settle_in(lost=lost)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.close()
-            raise
-        self._identity = ledger_file.identity(self.path)
-        self._forget_cache(-1)
-
-    def _settle_in(self, *, lost: bool) -> None:
-        taken_in = take_over(self._connection, self._book, self._clock, self._past, lost=lost)
-        self._dirty.update(taken_in)
-        self._fresh.update(taken_in)
-        self._join()
-        self._sweep(self.now())
-        for name in self._dirty:
-            ledger_file.save_rule(self._connection, self._book.state(name))
-        self._dirty.clear()
-
-    def _join(self) -> None:
-        while self._life is None:
-            number = secrets.randbits(30) + 1
-            try:
-                self._life = lives.Life(self._lives, number)
-            except FileExistsError:
-                continue
-            self._process = number
-        self._connection.execute(
-            "INSERT INTO process (id, pid, program, console, wish1, wish2, wish3) VALUES (?, ?, ?, ?, 0, 0, 0)",
-            (self._process, os.getpid(), self._program, self._console),
-        )
-        self._wishes.forget()
-        lives.tidy(self._lives, {number for (number,) in self._connection.execute("SELECT id FROM process")})
-        for ticket, flight in self._book.flights.items():
-            self._add_flight(ticket, flight.at, flight.costs)
-            for name, cost in flight.costs:
-                self._book.state(name).flying += cost
-
-    def _reopen(self) -> None:
-        """Another file is in our file's place: go on with that one, taking our requests in flight along."""
-        self._connection.close()
+    def _settle_in(self, lost: bool) -> None:
+        """Take over a file that was opened, requests in flight along, if another file was in its place before."""
         flights = self._book.flights
         self._book = Book(self._rules)
         self._book.flights = flights
-        self._connect(lost=True)
-
-    def _replace(self) -> None:
-        """The file turned out to be damaged while in use."""
-        self._connection.close()
-        try:
-            self._set_aside(self._identity)
-        except LedgerUnusable as error:
-            self._told.append(LedgerEvent("damaged", "", error.line()))
-        self._identity = None  # the next transaction opens what is there then
-        self._tell_events()
-
-    def _set_aside(self, damaged: tuple[int, int] | None) -> None:
-        with lives.alone(self._lives) as alone:
-            if not alone or ledger_file.identity(self.path) != damaged:
-                return  # another process does, or has done it
-            stamp = f"{self._clock.utc():.0f}"
-            ledger_file.set_aside(self.path, stamp)
-        message = f"The ledger of requests was damaged; it was kept as {self.path.name}.damaged-{stamp}."
-        self._told.append(LedgerEvent("damaged", "", message))
+        self._dirty |= take_over(self._connection, self._book, self._clock, self._past, lost=lost)
+        self._fresh |= self._dirty
+        self._database.join(self._console)
+        self._wishes.forget()
+        for ticket, flight in flights.items():
+            self._add_flight(ticket, flight.at, flight.costs)
+            for state, cost in self._book.charges(flight.costs):
+                state.flying += cost
+        self._sweep(self.now())
+        self._save()
+        self._forget_cache(-1)
 
 
 def _nobody(_event: LedgerEvent) -> None:

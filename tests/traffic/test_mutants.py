@@ -11,7 +11,7 @@ from bmconsole.domain.priority import Priority
 from bmconsole.traffic import Outcome, Rule, TrafficController, book, state
 from bmconsole.traffic.controller import Slot
 from bmconsole.traffic.ledger import Granted
-from bmconsole.traffic.sqlite_ledger import SqliteLedger
+from bmconsole.traffic.ledger_db import LedgerDatabase
 from bmconsole.traffic.state import GRANULARITY, RuleState
 from tests.traffic.test_shared_ledger import die
 from tests.traffic.world import EDGE, World
@@ -146,13 +146,13 @@ def refund_of_a_sent_slot(patch: pytest.MonkeyPatch) -> None:
 
 def forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
     """Every start makes a new ledger."""
-    original = SqliteLedger._open
+    original = LedgerDatabase.open
 
-    def afresh(self: SqliteLedger) -> None:
+    def afresh(self: LedgerDatabase) -> str | None:
         shutil.rmtree(self.path.parent, ignore_errors=True)
-        original(self)
+        return original(self)
 
-    patch.setattr(SqliteLedger, "_open", afresh)
+    patch.setattr(LedgerDatabase, "open", afresh)
 
 
 def no_grace(patch: pytest.MonkeyPatch) -> None:

@@ -24,11 +24,8 @@ NAME = "ledger-test.db"
 def die(ledger: SqliteLedger) -> None:
     """End as a killed process does: nothing is said, the system drops its locks."""
     ledger._closed = True
-    ledger._connection.close()
-    assert ledger._life is not None
-    ledger._life.drop()
-    if ledger._flush_timer is not None:
-        ledger._flush_timer.cancel()
+    ledger._cancel_flush()
+    ledger._database.die()
 
 
 async def fill(world: World, controller: TrafficController, count: int = 10) -> None:
@@ -97,7 +94,7 @@ def test_a_process_that_dies_beside_others_is_noticed_by_them(tmp_path: Path) ->
         assert survivor.snapshot().rule("edge").in_flight == 0
         await asyncio.sleep(GRACE + 10.1)
         assert used(survivor) == 0
-        assert not lives.lives(tmp_path / "ledger-test.lives", ledger._process)
+        assert not lives.lives(tmp_path / "ledger-test.lives", ledger._database.process)
         await survivor.aclose()
 
     world.run(scenario)
