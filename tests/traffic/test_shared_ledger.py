@@ -409,6 +409,68 @@ def test_an_answer_that_meets_a_held_lock_is_noted_later_at_its_own_time(tmp_pat
     world.run(scenario)
 
 
+def test_a_process_without_its_lock_file_is_taken_for_dead_and_stays_safe(tmp_path: Path) -> None:
+    world = World(RULES)
+
+    async def scenario() -> None:
+        first, second = (world.controller(world.shared(tmp_path)) for _ in range(2))
+        slots = [await first.acquire(EDGE, Priority.CRITICAL) for _ in range(4)]
+        for path in os.listdir(tmp_path / "ledger-test.lives"):
+            os.unlink(tmp_path / "ledger-test.lives" / path)
+        await asyncio.sleep(2)
+        await world.request(second, Priority.CRITICAL)
+        assert second.snapshot().rule("edge").in_flight == 0  # buried, held for the grace and a window
+        for slot in slots:
+            world.oracle.arrive(EDGE, world.loop.time())
+            slot.answered()
+        await fill(world, first, 12)
+        assert used(first) <= 10
+        await first.aclose()
+        await second.aclose()
+
+    world.run(scenario)
+
+
+def test_a_full_disk_stops_grants_says_so_once_and_is_got_over(tmp_path: Path) -> None:
+    world = World(RULES)
+    heard: list[Notice] = []
+
+    async def scenario() -> None:
+        ledger = world.shared(tmp_path)
+        controller = world.controller(ledger)
+        controller.subscribe(heard.append)
+        slot = await controller.acquire(EDGE, Priority.HIGH)
+        ledger._connection.execute("CREATE TRIGGER full BEFORE INSERT ON flight BEGIN SELECT RAISE(ABORT, 'full'); END")
+        waiting = asyncio.create_task(world.request(controller, Priority.HIGH))
+        await asyncio.sleep(5)
+        assert not waiting.done()
+        ledger._connection.execute("DROP TRIGGER full")
+        await waiting
+        slot.answered()
+        await controller.aclose()
+
+    world.run(scenario)
+    assert [notice.kind for notice in heard] == ["damaged"]
+    assert "cannot be written" in heard[0].message
+
+
+def test_damage_is_noticed_though_nothing_is_pending(tmp_path: Path) -> None:
+    world = World(RULES)
+
+    async def scenario() -> None:
+        ledger = world.shared(tmp_path)
+        controller = world.controller(ledger)
+        await fill(world, controller, 10)
+        ledger.flush()
+        ledger._database.give_up_file()
+        assert used(controller) >= 10
+        await fill(world, controller, 10)
+        assert max(world.waits[Priority.CRITICAL]) >= 10
+        await controller.aclose()
+
+    world.run(scenario)
+
+
 async def test_opening_gives_a_controller_over_the_named_file(tmp_path: Path) -> None:
     first = await open_traffic({"edge": "50/10"}, folder=tmp_path, key="abc", program="bmconsole run")
     second = await open_traffic({"edge": "50/10"}, folder=tmp_path, key="abc", console_attached=True)
