@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+_STARTED = "started-"
+_CORRECTED = 60
 _LINUX_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -57,5 +59,15 @@ class SystemClock:
     def _read_boot_id(self) -> str:
         if _LINUX_BOOT_ID.exists():
             return _LINUX_BOOT_ID.read_text(encoding="ascii").strip()
-        # Elsewhere the minute in which the machine started; a wrong step only makes the short rules count as full once.
-        return f"boot-{round((time.time() - self.now()) / 60)}"
+        # Elsewhere the second in which the machine started, as the clocks tell it.
+        return f"{_STARTED}{round(time.time() - self.now())}"
+
+
+def same_boot(stored: str, current: str) -> bool:
+    """Return whether two boot identities name the same boot; a corrected wall clock makes no other.
+
+    A wrong no only makes the short rules count as full once (a Mac that slept, for example).
+    """
+    if stored.startswith(_STARTED) and current.startswith(_STARTED):
+        return abs(int(stored.removeprefix(_STARTED)) - int(current.removeprefix(_STARTED))) <= _CORRECTED
+    return stored == current

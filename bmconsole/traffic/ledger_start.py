@@ -10,7 +10,7 @@ from typing import Protocol
 from bmconsole.store.sqlite import Connection, Row
 from bmconsole.traffic import ledger_file
 from bmconsole.traffic.book import GRACE, Book
-from bmconsole.traffic.clock import Clock
+from bmconsole.traffic.clock import Clock, same_boot
 from bmconsole.traffic.rules import rule_of
 from bmconsole.traffic.state import RuleState
 
@@ -52,7 +52,7 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
         )
     else:
         ledger_file.check_version(meta)
-        if meta["boot"] != clock.boot_id or meta["last"] > now:
+        if not same_boot(meta["boot"], clock.boot_id) or meta["last"] > now:
             shift = now - meta["last"] - max(0.0, utc - meta["last_utc"])
             connection.execute("UPDATE meta SET boot = ?, last = ?, last_utc = ?", (clock.boot_id, now, utc))
             connection.execute("UPDATE flight SET at = at + ?", (shift,))
@@ -65,6 +65,8 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
         if row is None:
             ledger_file.add_rule(connection, state)
             sound = not lost
+            if sound:
+                _recall(state, past, now, utc)
         else:
             sound = _load(connection, state, row, flying.get(name, 0))
         if not sound:
@@ -116,9 +118,15 @@ def _carry_over(state: RuleState, shift: float, now: float) -> None:
 
 def _doubt(state: RuleState, past: Past, now: float, utc: float) -> None:
     state.doubt()
-    window = state.rule.window
     if state.rule.short:
-        state.fill(now + window + GRACE)
-        return
-    for sent, cost in past(state.name, utc - window):
-        state.add_past(now - max(0.0, utc - sent) + window, cost)
+        state.fill(now + state.rule.window + GRACE)
+    else:
+        _recall(state, past, now, utc)
+
+
+def _recall(state: RuleState, past: Past, now: float, utc: float) -> None:
+    """Count what the journal knows of a rule of hours or days that the ledger does not know."""
+    window = state.rule.window
+    if not state.rule.short:
+        for sent, cost in past(state.name, utc - window):
+            state.add_past(now - max(0.0, utc - sent) + window, cost)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bmconsole.domain.priority import Priority
 from bmconsole.store.sqlite import sqlite3
 from bmconsole.traffic import LedgerUnusable, Notice, Rule, TrafficController, lives, open_traffic
 from bmconsole.traffic.book import GRACE
+from bmconsole.traffic.clock import SystemClock, same_boot
 from bmconsole.traffic.ledger_file import open_file
 from bmconsole.traffic.sqlite_ledger import SqliteLedger
 from tests.traffic.world import EDGE, World
@@ -259,6 +261,44 @@ def test_hour_and_day_rules_are_rebuilt_from_the_journal(tmp_path: Path) -> None
 
     world.run(scenario)
     assert list(tmp_path.glob(f"{NAME}.damaged-*"))
+
+
+def test_a_first_start_asks_the_journal_for_hour_and_day_rules(tmp_path: Path) -> None:
+    world = World(RULES)
+
+    async def scenario() -> None:
+        sent = [(world.clock.utc() - 60, 30)]
+        past = SqliteLedger(
+            tmp_path / NAME, RULES, clock=world.clock, past=lambda rule, since: sent if rule == "sku_lines" else []
+        )
+        controller = world.controller(past)
+        assert used(controller, "sku_lines") == 30
+        assert used(controller, "edge") == 0
+        await controller.aclose()
+
+    world.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("stored", "current", "same"),
+    [
+        ("6f1c", "6f1c", True),
+        ("6f1c", "70aa", False),
+        ("started-1000", "started-1059", True),
+        ("started-1000", "started-1061", False),
+        ("started-1000", "6f1c", False),
+    ],
+)
+def test_a_boot_is_told_by_its_identity_or_its_start(stored: str, current: str, same: bool) -> None:
+    assert same_boot(stored, current) is same
+
+
+def test_the_systems_clocks_go_forward_and_name_their_boot() -> None:
+    clock = SystemClock()
+    first = clock.now()
+    assert clock.now() >= first
+    assert abs(clock.utc() - time.time()) < 5
+    assert same_boot(clock.boot_id, SystemClock().boot_id)
 
 
 def test_a_first_start_does_not_wait(tmp_path: Path) -> None:
