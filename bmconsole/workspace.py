@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from bmconsole import upkeep
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.backmarket.client import Client
@@ -32,7 +33,6 @@ from bmconsole.paths import Paths
 from bmconsole.pricing.plan import Decision, Standing, plan
 from bmconsole.remote import Remote
 from bmconsole.settings import Profile, host_of
-from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import observations as observation_rows
@@ -47,6 +47,7 @@ from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
 from bmconsole.sync import orders as orders_sync
 from bmconsole.sync import removals as removals_sync
+from bmconsole.upkeep import Purged
 from bmconsole.writes.execute import Executor
 from bmconsole.writes.plan import plan_listing
 
@@ -54,7 +55,6 @@ STREAMS = ("orders", "listings", "backbox")
 _WRITE_PATIENCE = 60.0
 _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
-_EVENTS_KEPT = timedelta(days=30)
 
 
 class Workspace(Cache):
@@ -195,7 +195,9 @@ class Workspace(Cache):
         cached = None if before is None else self._parse_order(loads(before.encode()))
         at = self.now()
         await self._mirror.write(
-            lambda connection: order_rows.store(connection, [OrderRecord(live, raw)], fetched_at=at)
+            lambda connection: order_rows.store(
+                connection, [OrderRecord(live, raw)], fetched_at=at, keep_buyers=self._keep_buyers
+            )
         )
         unknown = {path: clean(value, limit=200) for path, value in orders_api.unknown_fields(record).items()}
         return OrderInspection(live, cached, differing(live, cached) if cached else (), unknown, at, raw)
@@ -303,6 +305,20 @@ class Workspace(Cache):
 
         return plan(await self._mirror.read(read), self.profile.markets, now)
 
+    async def purge(self, *, days: int | None = None) -> Purged:
+        """Take the buyer out of orders that have been final for `days` (default: the `privacy_days` setting).
+
+        Raises:
+            NotAllowed: The access does not allow it.
+            UsageError: A negative number of days.
+        """
+        self._need("admin", "purge buyer data")
+        kept = self.profile.privacy_days if days is None else days
+        if kept < 0:
+            raise UsageError("The days that buyers are kept cannot be negative.", field="days", value=str(kept))
+        now = self.now()
+        return await upkeep.purge_buyers(self._files, before=now - timedelta(days=kept), now=now)
+
     # Writes
 
     async def plan_listing(self, ref: str, market: str | None, fields: Mapping[str, str]) -> WritePlan:
@@ -380,6 +396,7 @@ class Workspace(Cache):
         return Sources(
             client=await self._remote.client(),
             mirror=self._mirror,
+            keep_buyers=self._keep_buyers,
             history=self._history,
             markets=self.profile.markets,
             zone=self._platform_zone(),
@@ -408,7 +425,15 @@ class Workspace(Cache):
             Job("settled", _SETTLE_SECONDS if interval("backbox") else None, self._observe_settled),
             Job("repricing", interval("repricing"), self._observe, after="backbox"),
             Job("writes", _SETTLE_SECONDS, self._settle),
+            Job("upkeep", _DAY_SECONDS, self._keep_up),
         ]
+
+    async def _keep_up(self) -> str:
+        return await upkeep.once_a_day(self._files, keep_buyers=self._keep_buyers, now=self.now())
+
+    @property
+    def _keep_buyers(self) -> timedelta:
+        return timedelta(days=self.profile.privacy_days)
 
     async def _watch(self) -> str:
         async with self._connected():
@@ -430,8 +455,6 @@ class Workspace(Cache):
         return f"took up {len(settled)} writes that were left behind" if settled else ""
 
     async def _observe(self) -> str:
-        cut = self.now() - _EVENTS_KEPT
-        await self._history.write(lambda connection: event_rows.prune(connection, cut))
         decisions = await self.reprice()
         counts = {stands: sum(decision.standing is stands for decision in decisions) for stands in Standing}
         told = ", ".join(f"{count} {stands}" for stands, count in counts.items())

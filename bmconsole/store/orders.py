@@ -9,17 +9,17 @@ from bmconsole.domain.filters import Table
 from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Order, Orderline
 from bmconsole.domain.times import stamp
-from bmconsole.store import search
+from bmconsole.store import purge, search
 from bmconsole.store.quarantine import Stored, write_each
 from bmconsole.store.sqlite import Connection, Row
 
 _COLUMNS = (
     "order_id, state, status, country_code, currency, price, shipping_price, sales_taxes, created, modified, paid, "
     "shipped, expected, due, n_lines, buyer, city, tracking, shipper, payment_method, is_backship, raw, content_hash, "
-    "fetched_at"
+    "fetched_at, purged"
 )
 _UPSERT = (
-    f"INSERT INTO orders ({_COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT (order_id) DO UPDATE SET "  # noqa: S608 - fixed names
+    f"INSERT INTO orders ({_COLUMNS}) VALUES ({', '.join('?' * 25)}) ON CONFLICT (order_id) DO UPDATE SET "  # noqa: S608 - fixed names
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
 _LINE = f"INSERT OR REPLACE INTO orderlines VALUES ({', '.join('?' * 22)})"  # noqa: S608 - fixed names
@@ -35,12 +35,20 @@ class OrderRecord:
     raw: str
 
 
-def store(connection: Connection, records: Sequence[OrderRecord], *, fetched_at: datetime) -> Stored[OrderRecord]:
+def store(
+    connection: Connection,
+    records: Sequence[OrderRecord],
+    *,
+    fetched_at: datetime,
+    keep_buyers: timedelta | None = None,
+) -> Stored[OrderRecord]:
     """Write orders that are new or differ; an older answer never replaces a newer row.
 
     Older is what has the earlier `date_modification`, and where that is equal or absent what was asked for earlier:
-    a status may change without its date. `fetched_at` is when the server was asked.
+    a status may change without its date. `fetched_at` is when the server was asked. What has been final for longer
+    than `keep_buyers` is written without its buyer; the hash stays that of what the server said.
     """
+    no_buyers_before = None if keep_buyers is None else fetched_at - keep_buyers
     by_id = {record.order.order_id: record for record in records}
     at, later = stamp(fetched_at), stamp(fetched_at + _CLOCK_GRAIN)
     known = {
@@ -51,7 +59,7 @@ def store(connection: Connection, records: Sequence[OrderRecord], *, fetched_at:
             list(by_id),
         )
     }
-    differing: list[tuple[OrderRecord, bytes, str | None]] = []
+    differing: list[tuple[OrderRecord, bytes, str | None, str | None]] = []
     same: list[tuple[str, int]] = []
     for order_id, record in by_id.items():
         row = known.get(order_id)
@@ -60,10 +68,13 @@ def store(connection: Connection, records: Sequence[OrderRecord], *, fetched_at:
         if row is not None and row["content_hash"] == content_hash:
             same.append((at, order_id))
         elif row is None or not _is_newer(row, modified, later):
-            differing.append((record, content_hash, modified))
+            purged = no_buyers_before is not None and purge.is_due(record.order, no_buyers_before)
+            if purged:
+                record = OrderRecord(purge.without_buyer(record.order), purge.raw_without_buyer(record.raw))
+            differing.append((record, content_hash, modified, at if purged else None))
     refused = write_each(connection, differing, lambda item: _write(connection, *item, at))
     lost = {item[0].order.order_id for item, _ in refused}
-    written = [record for record, _, _ in differing if record.order.order_id not in lost]
+    written = [record for record, *_ in differing if record.order.order_id not in lost]
     search.keep(connection, Table.ORDERS, {r.order.order_id: search.order_text(r.order) for r in written})
     connection.executemany("UPDATE orders SET fetched_at = max(fetched_at, ?) WHERE order_id = ?", same)
     return Stored(
@@ -139,6 +150,7 @@ def _write(
     record: OrderRecord,
     content_hash: bytes,
     modified: str | None,
+    purged: str | None,
     fetched_at: str,
 ) -> None:
     order = record.order
@@ -170,6 +182,7 @@ def _write(
             record.raw,
             content_hash,
             fetched_at,
+            purged,
         ),
     )
     connection.execute("DELETE FROM orderlines WHERE order_id = ?", (order.order_id,))

@@ -92,6 +92,17 @@ def m010_search(db: "Database") -> None:
     search.fill(db.conn)
 
 
+@MIRROR()
+def m011_purge(db: "Database") -> None:
+    """When the buyer was taken out of an order, the orders that still have theirs, when the file was written anew."""
+    _run(
+        db,
+        "ALTER TABLE orders ADD COLUMN purged TEXT",
+        "CREATE INDEX orders_to_purge ON orders (modified) WHERE purged IS NULL",
+        "CREATE TABLE rewritten (row INTEGER PRIMARY KEY CHECK (row = 1), at TEXT NOT NULL) STRICT",
+    )
+
+
 @JOURNAL()
 def j001_first(db: "Database") -> None:
     """Intents and their audit: what cannot be fetched again."""

@@ -8,7 +8,7 @@ sqlite-utils costs more than all else that a reading command does; only a schema
 import importlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 Step = Callable[["sqlite_utils.Database"], None]
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 30.0
 """How long a connection waits for another process's lock."""
 
 _CHECKPOINT_PAGES = 1_000
@@ -131,15 +131,24 @@ def immediate(connection: Connection) -> Iterator[Connection]:
         raise
 
 
-def whole(connection: Connection, *, thorough: bool = False) -> bool:
-    """Return whether the structure of the file holds; `thorough` also compares every index with its table."""
+def whole(path: Path, *, thorough: bool = False) -> bool:
+    """Return whether the structure of a file holds; `thorough` also compares every index with its table.
+
+    Raises:
+        DiskTrouble: It cannot be opened.
+    """
     try:
-        check = "integrity_check" if thorough else "quick_check"
-        return str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0]) == "ok"
-    except sqlite3.DatabaseError as error:
+        # A connection of its own: one that was open keeps what it knew of FTS5's index, and the check of FTS5, unlike
+        # its queries, does not renew that before it compares (SQLite 3.53).
+        with closing(connect(path, readonly=True)) as connection:
+            check = "integrity_check" if thorough else "quick_check"
+            return str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0]) == "ok"
+    except health.Damaged:
+        return False
+    except sqlite3.Error as error:
         if health.is_damage(error):
             return False
-        raise
+        raise health.trouble(path, error) from error
 
 
 def migrate(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class Sources:
     """The server's clock in UTC."""
     per_second: Callable[[str], float]
     """How many requests a second the named limit lets through at present; 0 where that is not known."""
+    keep_buyers: timedelta | None = None
+    """How long an order may be final and still be stored with its buyer; None: always."""
     local: Callable[[], datetime] = _local_now
     """This machine's clock, UTC: only to see whether the server's jumps."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -40,8 +40,8 @@ async def reread(sources: Sources, *, priority: Priority = Priority.LOW) -> int:
     return changed
 
 
-def _keep(connection: Connection, found: OrderRecord, at: datetime) -> int:
-    changed = rows.store(connection, [found], fetched_at=at).changed
+def _keep(connection: Connection, found: OrderRecord, at: datetime, keep_buyers: timedelta | None) -> int:
+    changed = rows.store(connection, [found], fetched_at=at, keep_buyers=keep_buyers).changed
     rows.mark_fetched(connection, found.order.order_id, at)
     return changed
 
@@ -61,7 +61,7 @@ async def _reread_one(sources: Sources, order_id: int, priority: Priority) -> in
         fault = Rejected(str(order_id), raw, clean(error, limit=400))
     else:
         if found.order.order_id == order_id:
-            return await sources.mirror.write(lambda connection: _keep(connection, found, at))
+            return await sources.mirror.write(lambda connection: _keep(connection, found, at, sources.keep_buyers))
         fault = Rejected(str(order_id), raw, "order_id: another order was answered")
 
     def put_aside(connection: Connection) -> None:

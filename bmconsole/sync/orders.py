@@ -78,7 +78,8 @@ class OrdersSource:
         return record.raw
 
     def store(self, connection: Connection, page: FetchedPage[OrderRecord]) -> Stored[OrderRecord]:
-        return rows.store(connection, page.records, fetched_at=page.asked_at)
+        keep = self.sources.keep_buyers
+        return rows.store(connection, page.records, fetched_at=page.asked_at, keep_buyers=keep)
 
     def found(self, new: Sequence[OrderRecord]) -> int:
         if self.stream != BACKFILL or self.began is None:

@@ -122,8 +122,7 @@ async def test_a_mirror_that_was_damaged_between_two_runs_starts_anew(paths: Pat
     assert len(messages(files)) == len(aside)
     assert all("moved aside as mirror.corrupt-" in message for message in messages(files))
     await asyncio.to_thread(files.close)
-    with closing(connect(folder / "mirror.db")) as connection:
-        assert whole(connection, thorough=True)
+    assert whole(folder / "mirror.db", thorough=True)
     assert (folder / "journal.db").read_bytes() == before["journal.db"]
     with closing(connect(folder / "history.db")) as connection:
         assert next(row["message"] for row in connection.execute("SELECT message FROM events")) == "kept"
@@ -153,8 +152,7 @@ async def test_a_mirror_that_is_damaged_while_it_is_open_comes_back_without_a_re
     assert await files.mirror.read(count) >= 400
     assert await files.mirror.data_version() != before
     await asyncio.to_thread(files.close)
-    with closing(connect(folder / "mirror.db")) as connection:
-        assert whole(connection, thorough=True)
+    assert whole(folder / "mirror.db", thorough=True)
 
 
 def fill_from(connection: Connection, first: int) -> None:
