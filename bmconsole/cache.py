@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone
 
-from bmconsole.domain.intents import Intent
+from bmconsole.domain.intents import Intent, IntentQuery
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.orders import Order
@@ -96,7 +96,7 @@ class Cache:
             UsageError: No such field to sort by.
             NotFound: The row to begin after is not there.
         """
-        pending = {int(intent.target) for intent in await self._unfinished() if intent.kind != "listing"}
+        pending = {int(intent.target) for intent in await self._unfinished() if intent.is_order}
         return await self._mirror.read(
             lambda connection: pages.orders_page(
                 connection, query, now=self.now(), zone=self.zone, currency=self._currency(), pending=pending
@@ -221,10 +221,19 @@ class Cache:
             lambda connection: event_rows.page(connection, after=after, limit=limit, level=level)
         )
 
-    async def intents(self, *, limit: int = 50, after: int | None = None, unfinished: bool = False) -> list[Intent]:
+    async def intents(
+        self,
+        *,
+        limit: int = 50,
+        after: int | None = None,
+        unfinished: bool = False,
+        query: IntentQuery | None = None,
+    ) -> list[Intent]:
         """Return intents with ids under `after`, newest first."""
         return await self._journal.read(
-            lambda connection: intent_rows.page(connection, limit=limit, after=after, unfinished=unfinished)
+            lambda connection: intent_rows.page(
+                connection, limit=limit, after=after, unfinished=unfinished, query=query
+            )
         )
 
     async def intent(self, intent_id: int) -> Intent:
@@ -276,7 +285,7 @@ class Cache:
     async def _pending_listings(self, market: str) -> dict[str, dict[str, str | int | None]]:
         wanted: dict[str, dict[str, str | int | None]] = {}
         for intent in reversed(await self._unfinished()):
-            if intent.kind == "listing":
+            if not intent.is_order:
                 fields = {
                     name: value for name, value in intent.want.items() if intent.market == market or name == "quantity"
                 }

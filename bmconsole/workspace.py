@@ -1,20 +1,16 @@
 """One profile, wired: settings, files, client, limiter, engine and writes; what console and commands talk to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from bmconsole import upkeep
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
-from bmconsole.backmarket.client import Client
-from bmconsole.backmarket.wire import InvalidRecord
 from bmconsole.backmarket.wirejson import dumps, loads
-from bmconsole.cache import Cache, Files
-from bmconsole.domain.intents import Intent, IntentState
+from bmconsole.cache import Files
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
@@ -24,52 +20,42 @@ from bmconsole.domain.views import (
     PassResult,
     Traffic,
     WorkspaceStatus,
-    WritePlan,
 )
 from bmconsole.engine import Engine, Job
-from bmconsole.errors import BmError, NotAllowed, NotFound, Partial, Unreachable, UsageError
+from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
+from bmconsole.planning import Planning
 from bmconsole.pricing.plan import Decision, Standing, plan
-from bmconsole.remote import Remote
 from bmconsole.settings import Profile, host_of
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import observations as observation_rows
 from bmconsole.store import orders as order_rows
 from bmconsole.store import passes, quarantine, removals
-from bmconsole.store.alive import Life
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.orders import OrderRecord
-from bmconsole.store.sqlite import Connection, connect
+from bmconsole.store.sqlite import Connection
 from bmconsole.sync import ShowProgress, Sources
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
 from bmconsole.sync import orders as orders_sync
 from bmconsole.sync import removals as removals_sync
 from bmconsole.upkeep import Purged
-from bmconsole.writes.execute import Executor
-from bmconsole.writes.plan import plan_listing
 
 STREAMS = ("orders", "listings", "backbox")
-_WRITE_PATIENCE = 60.0
 _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
 
 
-class Workspace(Cache):
+class Workspace(Planning):
     """Everything that one profile can show and do. Open it with `open`, close it with `aclose`.
 
     Reading needs neither a token nor a network; the first request opens the way to Back Market.
     """
 
     def __init__(self, profile: Profile, paths: Paths, files: Files, *, console: bool) -> None:
-        super().__init__(profile, paths, files)
-        program = "console" if console else "bmconsole"
-        self._remote = Remote(profile, paths, program=program, console=console, past=self._sent_before)
-        self._life = Life(paths.ledger / "lives")
-        self._online: bool | None = None
-        self._writing: set[asyncio.Task[Intent]] = set()
+        super().__init__(profile, paths, files, program="console" if console else "bmconsole", console=console)
         self.engine = Engine(
             self._jobs(),
             lock=paths.profile_data(profile.name) / "engine.lock",
@@ -100,15 +86,10 @@ class Workspace(Cache):
     async def aclose(self) -> None:
         """Stop the engine, let writes that are on their way end, and close everything."""
         await self.engine.stop()
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=_WRITE_PATIENCE)
+        await self._end_writes()
         await self._remote.aclose()
         self._life.end()
         await asyncio.to_thread(self._files.close)
-
-    def now(self) -> datetime:
-        """Return the server's clock, UTC."""
-        return self._remote.now()
 
     async def status(self) -> WorkspaceStatus:
         """Return the state of everything."""
@@ -123,6 +104,7 @@ class Workspace(Cache):
 
         by_status, late, listings, quarantined, feeds = await self._mirror.read(look)
         unfinished = await self._journal.read(intent_rows.count_unfinished)
+        audit_head = await self._journal.read(intent_rows.audit_head)
         holder = self.engine.holder()
         return WorkspaceStatus(
             profile=self.profile.name,
@@ -143,6 +125,7 @@ class Workspace(Cache):
             feeds=feeds,
             server_now=now,
             online=self._online,
+            audit_head=audit_head,
         )
 
     def traffic(self) -> Traffic:
@@ -253,6 +236,7 @@ class Workspace(Cache):
         for name in wanted:
             results[name] = await self._pull(name, full=full, show=progress)
             await self.note("info", "sync", self._describe(results[name]))
+        await self.settle_left_behind(sending=False)
         return results
 
     async def confirm_removals(self, refs: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -287,11 +271,6 @@ class Workspace(Cache):
         named = {(await self.listing(ref)).id for ref in refs}
         return [listing for listing in waiting if not refs or listing in named]
 
-    async def observe_soon(self, listing: str) -> None:
-        """Have a listing's backbox looked at as soon as it has followed a change of ours."""
-        due = self.now() + backbox_sync.SETTLED
-        await self._mirror.write(lambda connection: observation_rows.ask(connection, listing, due))
-
     async def reprice(self) -> list[Decision]:
         """Decide about every online offer from what was last observed; nothing is written."""
         now = self.now()
@@ -318,58 +297,6 @@ class Workspace(Cache):
             raise UsageError("The days that buyers are kept cannot be negative.", field="days", value=str(kept))
         now = self.now()
         return await upkeep.purge_buyers(self._files, before=now - timedelta(days=kept), now=now)
-
-    # Writes
-
-    async def plan_listing(self, ref: str, market: str | None, fields: Mapping[str, str]) -> WritePlan:
-        """Plan changes of a listing from what was typed; nothing is saved or sent yet.
-
-        Raises:
-            UsageError: A field or value that cannot be.
-            NotFound: The listing is not known there.
-        """
-        chosen = self.check_market(market)
-        return plan_listing(await self.listing(ref), chosen, fields, origin="operator", now=self.now())
-
-    async def apply(self, plan: WritePlan, *, origin: str = "operator") -> list[Intent]:
-        """Write a plan's intents down and carry them out; return how each ended.
-
-        Raises:
-            NotAllowed: The access does not allow it; nothing was written.
-            BmError: Back Market could not be read before anything was sent; the intents are dropped.
-            Partial: They did not end within 60 s; they go on, and the journal tells.
-        """
-        self._need("operator", "change listings")
-        client = await self._remote.client()
-        executor = self._executor(client)
-        saved = await executor.save(plan.intents)
-        tasks = [asyncio.create_task(self._carry_out(executor, intent)) for intent in saved]
-        self._writing.update(tasks)
-        for task in tasks:
-            task.add_done_callback(self._writing.discard)
-        _, late = await asyncio.wait(tasks, timeout=_WRITE_PATIENCE)
-        if late:
-            raise Partial(
-                f"{len(late)} of {len(tasks)} writes are still on their way.", hint="See `bmconsole writes list`."
-            )
-        ended = [task.result() for task in tasks]
-        if all(intent.state is IntentState.DROPPED and intent.id in executor.faults for intent in ended):
-            raise executor.faults[ended[0].id]
-        return ended
-
-    async def settle_left_behind(self) -> list[Intent]:
-        """Take up the intents that dead processes left unfinished, and bring them to their end.
-
-        Viewers leave them alone, and so does a profile without a token.
-        """
-        if self.profile.access == "viewer" or self.profile.token is None:
-            return []
-        name = self._life.name
-        owners = await self._journal.read(intent_rows.owners)
-        dead = [owner for owner in owners if await asyncio.to_thread(self._life.is_dead, owner)]
-        taken = await self._journal.write(lambda connection: intent_rows.take_over(connection, dead, owner=name))
-        executor = self._executor(await self._remote.client()) if taken else None
-        return [await self._carry_out(executor, intent) for intent in taken] if executor else []
 
     # Inside
 
@@ -459,60 +386,6 @@ class Workspace(Cache):
         counts = {stands: sum(decision.standing is stands for decision in decisions) for stands in Standing}
         told = ", ".join(f"{count} {stands}" for stands, count in counts.items())
         return f"observed {len(decisions)} offers: {told}; prices stay as they are"
-
-    async def _carry_out(self, executor: Executor, intent: Intent) -> Intent:
-        urgent = intent.want.get("quantity") == 0
-        result = await executor.carry_out(intent, priority=Priority.CRITICAL if urgent else Priority.HIGH)
-        self._online = result.state is not IntentState.UNKNOWN
-        if result.state is IntentState.CONFIRMED and "price" in result.want:
-            await self.observe_soon(result.target)
-        return result
-
-    def _executor(self, client: Client) -> Executor:
-        return Executor(client, self._mirror, self._journal, self._life.name, self.note, self.now)
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except Unreachable:
-            self._online = False
-            raise
-        except BmError:
-            self._online = True
-            raise
-        else:
-            self._online = True
-        finally:
-            for notice in self._remote.take_notices():
-                await self.note("warning", "traffic", notice.message)
-
-    def _sent_before(self, rule: str, since: float) -> list[tuple[float, int]]:
-        """Return what the journal knows to have been sent under an hourly rule, as (UTC second, lines)."""
-        if rule != "sku_lines":
-            return []
-        connection = connect(self._journal.path, readonly=True)
-        try:
-            sent = intent_rows.sku_lines_since(connection, datetime.fromtimestamp(since, UTC))
-        finally:
-            connection.close()
-        return [(moment.timestamp(), 1) for moment in sent]
-
-    def _need(self, access: str, what: str) -> None:
-        order = ("viewer", "operator", "admin")
-        if order.index(self.profile.access) < order.index(access):
-            raise NotAllowed(
-                f"This profile's access is {self.profile.access}: it may not {what}.",
-                field="access",
-                value=self.profile.access,
-                hint=f"It takes {access}: the `access` setting, without --read-only.",
-            )
-
-    def _parse_listing(self, record: object, market: str) -> Listing:
-        try:
-            return listings_api.parse_listing(record, market)
-        except InvalidRecord as error:
-            raise Unreachable(f"Back Market's listing cannot be read: {clean(error, limit=200)}.") from None
 
     @staticmethod
     def _describe(result: PassResult) -> str:

@@ -166,19 +166,29 @@ class Client:
         market: str | None = None,
         priority: Priority,
         sku_lines: int | None = None,
+        deadline: float | None = None,
     ) -> Answer:
         """Send a write, once. `sku_lines` is how many lines of the hourly allowance for listings it takes.
+
+        `deadline` is as for `get_json`: a write that waited too long for its turn is based on a read that is too old.
 
         Raises:
             BmError: As `failures` tells them apart; `maybe_applied` on it tells that only a read can say what happened.
         """
-        return await self._write("POST", path, body, market, priority, sku_lines)
+        extensions = {"priority": priority, "sku_lines": sku_lines, "deadline": deadline}
+        return await self._write("POST", path, body, market, extensions)
 
     async def patch_json(
-        self, path: str, body: Mapping[str, object], *, market: str | None = None, priority: Priority
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        market: str | None = None,
+        priority: Priority,
+        deadline: float | None = None,
     ) -> Answer:
         """Send a write, once; as `post_json`."""
-        return await self._write("PATCH", path, body, market, priority, None)
+        return await self._write("PATCH", path, body, market, {"priority": priority, "deadline": deadline})
 
     async def post_file(
         self, path: str, field: str, *, name: str, content: bytes, kind: str, priority: Priority
@@ -195,11 +205,9 @@ class Client:
         path: str,
         body: Mapping[str, object],
         market: str | None,
-        priority: Priority,
-        sku_lines: int | None,
+        extensions: Mapping[str, object],
     ) -> Answer:
         content = wirejson.dumps(dict(body)).encode("ascii")
-        extensions = {"priority": priority, "sku_lines": sku_lines}
         return await self._send(self._build(method, path, None, content, market, extensions), writes=True)
 
     def _build(

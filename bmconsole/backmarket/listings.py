@@ -169,10 +169,12 @@ async def update(
     *,
     market: str,
     priority: Priority,
+    deadline: float | None = None,
 ) -> Record | None:
     """Change `fields` of a listing in `market` and return it as the server then has it, None if it does not say.
 
-    The market's currency always goes along, so that a price is never taken for one in another.
+    The market's currency always goes along, so that a price is never taken for one in another. After `deadline`
+    (seconds on the event loop's clock) it is no longer sent.
 
     Raises:
         UsageError: `listing_id` is neither a UUID nor an integer.
@@ -180,7 +182,7 @@ async def update(
     """
     path = f"/ws/listings/{listing_segment(listing_id)}"
     body = {**fields, "currency": currency_of(market)}
-    answer = await client.post_json(path, body, market=market, priority=priority, sku_lines=1)
+    answer = await client.post_json(path, body, market=market, priority=priority, sku_lines=1, deadline=deadline)
     data = answer.data
     if data is None:
         return None

@@ -298,10 +298,12 @@ async def advance(
     return_message: str | None = None,
     vat_type: str | None = None,
     priority: Priority,
+    deadline: float | None = None,
 ) -> Answer:
     """Move the line of `sku` to `new_state` (2, 4, 5, 6), or every line at once (3, with a tracking number).
 
-    Spaces are taken out of the tracking number, as Back Market wants it without.
+    Spaces are taken out of the tracking number, as Back Market wants it without. After `deadline` (seconds on the
+    event loop's clock) nothing is sent any more.
 
     Raises:
         BmError: Refused or no usable answer; `maybe_applied` tells that only a read can say what happened.
@@ -321,7 +323,7 @@ async def advance(
         "vat_type": vat_type,
     }
     said = {name: value for name, value in body.items() if value is not None}
-    return await client.post_json(f"/ws/orders/{int(order_id)}", said, priority=priority)
+    return await client.post_json(f"/ws/orders/{int(order_id)}", said, priority=priority, deadline=deadline)
 
 
 async def set_serial(
@@ -331,6 +333,7 @@ async def set_serial(
     imei: str | None = None,
     serial_number: str | None = None,
     priority: Priority,
+    deadline: float | None = None,
 ) -> Answer:
     """Register the device that a line was shipped with. It cannot be corrected afterwards.
 
@@ -341,7 +344,8 @@ async def set_serial(
     body = {name: value for name, value in (("imei", imei), ("serial_number", serial_number)) if value}
     if not body:
         raise ValueError("an IMEI or a serial number is needed")
-    return await client.patch_json(f"/ws/orderlines/{int(orderline_id)}", body, priority=priority)
+    path = f"/ws/orderlines/{int(orderline_id)}"
+    return await client.patch_json(path, body, priority=priority, deadline=deadline)
 
 
 async def upload_invoice(

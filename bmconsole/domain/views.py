@@ -193,6 +193,8 @@ class WorkspaceStatus:
     server_now: datetime
     online: bool | None
     """Whether the last request got an answer; None before the first."""
+    audit_head: str = ""
+    """The hash that all of the audit goes into, in hex; empty before the first write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,26 @@ class WritePlan:
     notes: tuple[str, ...] = ()
     confirm: int = 0
     why_confirm: str = ""
+    run: str | None = None
+    """What joins the intents of a bulk, for `writes undo --run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNote:
+    """What the operator noted on an order, and when (UTC)."""
+
+    order_id: int
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteProgress:
+    """How many of `total` writes have ended, and how: counts by the state's name."""
+
+    done: int
+    total: int
+    states: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

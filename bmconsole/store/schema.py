@@ -130,6 +130,22 @@ def j001_first(db: "Database") -> None:
     )
 
 
+@JOURNAL()
+def j002_writes(db: "Database") -> None:
+    """What a write found before it was sent, what it was typed as, whether it was acknowledged; notes on orders."""
+    _run(
+        db,
+        "ALTER TABLE intents ADD COLUMN before TEXT",
+        "ALTER TABLE intents ADD COLUMN typed TEXT",
+        "ALTER TABLE intents ADD COLUMN note TEXT",
+        "ALTER TABLE intents ADD COLUMN acked INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX intents_run ON intents (run, id) WHERE run IS NOT NULL",
+        """CREATE TABLE notes (
+            id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, at TEXT NOT NULL, text TEXT NOT NULL) STRICT""",
+        "CREATE INDEX notes_order ON notes (order_id, id)",
+    )
+
+
 @HISTORY()
 def h001_first(db: "Database") -> None:
     """Observations and events: a row only when something changed, with when it was first and last seen."""

@@ -2,185 +2,371 @@
 
 The API has neither idempotency keys nor conditional writes, so nothing is ever sent again without a read between,
 and nothing is called done that was not read back. Between the read and the send lies one round trip in which another
-editor's change would be overwritten; that window cannot be closed from here.
+editor's change would be overwritten; that window cannot be closed from here, only kept short: what waits too long for
+its turn is read again first.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from bmconsole.backmarket import listings as api
-from bmconsole.backmarket.client import Client
-from bmconsole.backmarket.wirejson import dumps
-from bmconsole.domain.intents import Intent, IntentState, Values
-from bmconsole.domain.markets import MARKETS
+from bmconsole.domain.intents import Intent, IntentState, Values, raw_want
 from bmconsole.domain.priority import Priority
-from bmconsole.errors import BmError, NotAllowed, NotFound, RateLimited, Refused, Unreachable
+from bmconsole.domain.transitions import INVOICE
+from bmconsole.errors import BmError, NotAllowed, NotFound, Refused, Unreachable, UsageError
 from bmconsole.store import intents as journal_rows
-from bmconsole.store import listings as listing_rows
+from bmconsole.store import leases
 from bmconsole.store.database import Database
+from bmconsole.store.leases import Held, LeaseLost
 from bmconsole.store.sqlite import Connection
 from bmconsole.sync import Note
-from bmconsole.writes.plan import current, resolve
+from bmconsole.traffic.errors import DeadlineExpired
+from bmconsole.writes.crashpoints import reached
+from bmconsole.writes.order_way import InvoiceWay
+from bmconsole.writes.plan import resolve
+from bmconsole.writes.ways import Look, Verdict, Way
 
 MOST_SENDS = 3
+EXPIRES = timedelta(minutes=15)
+"""What a dead process planned and never sent is dropped when it is older: stock and prices move on."""
 _READ_BACK = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds to wait before each look at whether a write that was accepted is visible."""
+_WINDOW = 2.0
+"""Seconds that may pass between a read and the send that rests on it, waiting for the limits."""
+_NOT_VISIBLE = "accepted, but not visible when read back"
+_CANNOT_BE_READ = "Whether it arrived cannot be read; only you can send it again."
+_TURN_LOOK = 0.2
+_TURN_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Carries out intents of one process; `owner` names its lease."""
+    """Carries out intents of one process; `owner` names its leases."""
 
-    client: Client
-    mirror: Database
+    ways: Mapping[str, Way]
+    invoices: InvoiceWay
     journal: Database
     owner: str
     note: Note
     now: Callable[[], datetime]
+    is_dead: Callable[[str], bool]
+    files: dict[int, bytes] = field(default_factory=dict)
+    """What is handed in with an intent and not kept in the journal, by the intent's id."""
     faults: dict[int, BmError] = field(default_factory=dict)
     """Why an intent was dropped before anything was sent, by its id."""
 
-    async def save(self, intents: tuple[Intent, ...]) -> list[Intent]:
-        """Write intents down, under this process's lease, before any byte leaves."""
+    async def save(self, intents: tuple[Intent, ...]) -> list[Held]:
+        """Write intents down, under this process's lease, before any byte leaves; all or none."""
+        now = self.now()
 
-        def work(connection: Connection) -> list[Intent]:
-            return [journal_rows.add(connection, intent, owner=self.owner, now=self.now()) for intent in intents]
+        def work(connection: Connection) -> list[Held]:
+            saved = leases.save(connection, intents, owner=self.owner, now=now)
+            reached("before-plan-commit")
+            return saved
+
+        saved = await self.journal.write(work)
+        reached("after-plan-commit")
+        return saved
+
+    async def take_over(self, *, sending: bool) -> list[Held]:
+        """Take the leases of what dead processes left; what is too old to be sent still is dropped."""
+        owners = await self.journal.read(leases.owners)
+        dead = [owner for owner in owners if await asyncio.to_thread(self.is_dead, owner)]
+        now = self.now()
+
+        def work(connection: Connection) -> list[Held]:
+            taken = leases.take_over(connection, dead, owner=self.owner, now=now)
+            expired = [held for held in taken if _expired(held.intent, now)]
+            for held in expired if sending else ():
+                error = "expired: the process that planned it ended before it was sent"
+                leases.move(connection, held, IntentState.DROPPED, now=now, error=error)
+                leases.release(connection, held)
+            return [held for held in taken if not (sending and held in expired)]
 
         return await self.journal.write(work)
 
-    async def carry_out(self, intent: Intent, *, priority: Priority = Priority.HIGH) -> Intent:
+    async def drop(self, held: Held, error: str) -> Intent:
+        """Give up an intent that was not begun yet."""
+        try:
+            return (await self._move(held, IntentState.DROPPED, error=error)).intent
+        except LeaseLost:
+            return await self._as_it_is(held)
+        finally:
+            await self._release(held)
+
+    async def carry_out(
+        self, held: Held, *, priority: Priority = Priority.HIGH, sending: bool = True, patient: bool = False
+    ) -> Intent:
         """Bring a saved intent to its end; never raises for what Back Market answers: the state tells.
 
         The work goes on when the caller is cancelled, so that a closed screen cannot cut a write in two.
-        """
-        return await asyncio.shield(asyncio.ensure_future(self._to_the_end(intent, priority)))
 
-    async def _to_the_end(self, intent: Intent, priority: Priority) -> Intent:
+        Args:
+            held: The intent with its lease.
+            priority: How urgent.
+            sending: False settles by reading only, and leaves alone what would have to be sent.
+            patient: Leave a pending intent pending when Back Market cannot be reached, instead of dropping it.
+        """
+        work = self._to_the_end(held, priority, sending, patient)
+        return await asyncio.shield(asyncio.ensure_future(work))
+
+    async def _to_the_end(self, held: Held, priority: Priority, sending: bool, patient: bool) -> Intent:
+        before = held.intent
         try:
-            intent = await self._settle(intent, priority)
+            if sending:
+                await self._wait_for_turn(held, priority)
+            intent = (await self._settle(held, priority, sending, patient)).intent
+        except LeaseLost:
+            # A later write took it in, or this process was taken for dead: the journal says what became of it
+            intent = await self._as_it_is(held)
         finally:
-            await self.journal.write(lambda connection: journal_rows.release(connection, intent.id, owner=self.owner))
-        level = "info" if intent.state is IntentState.CONFIRMED else "warning"
-        what = ", ".join(f"{name} {intent.base.get(name)} → {value}" for name, value in intent.want.items())
-        tail = f": {intent.error}" if intent.error else ""
-        await self.note(
-            level, "writes", f"#{intent.id} {intent.state}: {intent.market} {what}{tail}", f"listing:{intent.target}"
-        )
+            await self._release(held)
+            reached("after-release")
+            self.files.pop(before.id, None)
+        if (intent.state, intent.error) != (before.state, before.error):
+            await self.note(*_told(intent))
         return intent
 
-    async def _settle(self, intent: Intent, priority: Priority) -> Intent:
-        sends = intent.attempts
-        while True:
-            try:
-                live = await self._read(intent, "read", priority)
-            except NotFound as error:
-                return await self._move(intent, IntentState.REJECTED, error=error.line())
-            except BmError as error:
-                # Nothing left this time: with no send behind it the intent is over, else only a read can tell.
-                state = IntentState.UNKNOWN if intent.state is not IntentState.PENDING else IntentState.DROPPED
-                self.faults[intent.id] = error
-                return await self._move(intent, state, error=error.line())
-            intent = await self._resolved(intent, live)
-            if _holds(intent.want, live):
-                return await self._move(intent, IntentState.CONFIRMED, readback=live)
-            if not _unchanged(intent, live):
-                return await self._move(
-                    intent, IntentState.CONFLICT, readback=live, error="it was changed meanwhile by someone else"
-                )
-            if sends >= MOST_SENDS:
-                return await self._move(intent, IntentState.UNKNOWN, readback=live, error=f"sent {sends} times in vain")
-            intent = await self._move(intent, IntentState.SENT, sending=True)
-            sends += 1
-            try:
-                await self._send(intent, live, priority)
-            except RateLimited as error:
-                intent = await self._move(intent, IntentState.UNKNOWN, error=error.line())
-            except (Refused, NotAllowed, NotFound) as error:
-                return await self._move(intent, IntentState.REJECTED, error=error.line())
-            except Unreachable as error:
-                intent = await self._move(intent, IntentState.UNKNOWN, error=error.line())
-            else:
-                return await self._read_back(intent, priority)
+    # One after the other
 
-    async def _read_back(self, intent: Intent, priority: Priority) -> Intent:
-        live: Values = {}
+    async def _wait_for_turn(self, held: Held, priority: Priority) -> None:
+        """Return when no earlier write of the same target is on its way; settle those that nobody works on."""
+        deadline = asyncio.get_running_loop().time() + _TURN_PATIENCE
+        while earlier := await self.journal.read(lambda connection: leases.ahead(connection, held)):
+            waiting = False
+            for intent, owner in earlier:
+                if owner == self.owner:
+                    continue  # this process carries out the writes of a target in their order by itself
+                dead = [owner] if owner is not None and await asyncio.to_thread(self.is_dead, owner) else []
+                if owner is not None and not dead:
+                    waiting = True
+                    break
+                await self._finish_earlier(intent, dead, held.intent, priority)
+            if not waiting:
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                error = f"write {earlier[0][0].id} of the same target is still on its way"
+                await self._move(held, IntentState.DROPPED, error=error)
+                raise LeaseLost(error)
+            await asyncio.sleep(_TURN_LOOK)
+
+    async def _finish_earlier(self, intent: Intent, dead: list[str], later: Intent, priority: Priority) -> None:
+        if intent.kind == INVOICE:
+            return
+        held = await self.journal.write(
+            lambda connection: leases.claim(connection, intent.id, owner=self.owner, dead=dead)
+        )
+        if held is None:
+            return
+        overlaps = intent.market == later.market and bool(intent.want.keys() & later.want.keys())
+        try:
+            settled = await self._settle(held, priority, not overlaps, patient=True)
+            if overlaps and settled.intent.state.unfinished:
+                await self._move(settled, IntentState.DROPPED, error=f"write {later.id} takes its place")
+        except LeaseLost:
+            return
+        finally:
+            await self._release(held)
+
+    # One
+
+    async def _settle(self, held: Held, priority: Priority, sending: bool, patient: bool) -> Held:
+        if held.intent.kind == INVOICE:
+            return await self._hand_in(held, priority, sending)
+        way = self.ways[held.intent.kind]
+        waits = 0
+        while True:
+            reached("before-read")
+            try:
+                look = await self._look(way, held, "read", priority)
+            except (NotFound, UsageError) as error:
+                return await self._move(held, IntentState.REJECTED, error=error.line())
+            except BmError as error:
+                return await self._unread(held, error, patient)
+            held = await self._resolved(held, look)
+            verdict, why = way.judge(held.intent, look)
+            if verdict is Verdict.DONE:
+                note = "it was already so" if not held.intent.attempts else None
+                return await self._move(held, IntentState.CONFIRMED, readback=look.values, note=note)
+            if held.intent.acked and (note := moved_on(held.intent, look, held.intent.want)):
+                return await self._move(held, IntentState.CONFIRMED, readback=look.values, note=note)
+            if verdict is Verdict.DIFFERS:
+                return await self._move(held, IntentState.CONFLICT, readback=look.values, error=why)
+            if not sending:
+                return held
+            if held.intent.acked:
+                return await self._move(held, IntentState.UNKNOWN, readback=look.values, error=_NOT_VISIBLE)
+            if held.intent.attempts >= MOST_SENDS:
+                in_vain = f"sent {held.intent.attempts} times in vain"
+                return await self._move(held, IntentState.UNKNOWN, readback=look.values, error=in_vain)
+            held = await self._move(held, IntentState.SENT, before=look.values)
+            try:
+                echo = await self._send(way, held, look, priority)
+            except (Refused, NotAllowed, NotFound, UsageError) as error:
+                return await self._move(held, IntentState.REJECTED, error=error.line())
+            except Unreachable as error:
+                held = await self._move(held, IntentState.UNKNOWN, error=error.line())
+            except DeadlineExpired:
+                held = await self._unsend(held)
+                waits += 1
+                await asyncio.sleep(min(0.5 * waits, 15.0))
+            except BmError as error:
+                return await self._unread(await self._unsend(held), error, patient)
+            else:
+                return await self._read_back(way, held, priority, echo)
+
+    async def _hand_in(self, held: Held, priority: Priority, sending: bool) -> Held:
+        """Send what cannot be read back, once and only while the operator's file is at hand."""
+        content = self.files.get(held.intent.id)
+        if content is None and held.intent.state is not IntentState.PENDING:
+            return await self._move(held, IntentState.UNKNOWN, error=_CANNOT_BE_READ)
+        if not sending:
+            return held
+        if content is None:
+            error = "the file is no longer at hand: hand the invoice in again"
+            return await self._move(held, IntentState.DROPPED, error=error)
+        held = await self._move(held, IntentState.SENT)
+        reached("before-send")
+        try:
+            await self.invoices.send(held.intent, content, priority)
+        except (Refused, NotAllowed, NotFound) as error:
+            return await self._move(held, IntentState.REJECTED, error=error.line())
+        except Unreachable as error:
+            if error.maybe_applied or held.intent.attempts > 1:
+                return await self._move(held, IntentState.UNKNOWN, error=f"{error.line()} {_CANNOT_BE_READ}")
+            self.faults[held.intent.id] = error
+            return await self._move(held, IntentState.DROPPED, error=error.line())
+        reached("after-answer")
+        held = await self.journal.write(lambda connection: leases.acknowledge(connection, held, now=self.now()))
+        reached("after-answer-noted")
+        return await self._move(held, IntentState.CONFIRMED, note="accepted; Back Market does not show invoices")
+
+    async def _unread(self, held: Held, error: BmError, patient: bool) -> Held:
+        """End where Back Market could not be read: nothing left this time, so only a send behind it leaves a doubt."""
+        if held.intent.state is IntentState.PENDING:
+            if patient:
+                return held
+            self.faults[held.intent.id] = error
+            return await self._move(held, IntentState.DROPPED, error=error.line())
+        self.faults[held.intent.id] = error
+        return await self._move(held, IntentState.UNKNOWN, error=error.line())
+
+    async def _read_back(self, way: Way, held: Held, priority: Priority, echo: Values) -> Held:
+        look = Look({})
         for pause in _READ_BACK:
             await asyncio.sleep(pause)
+            reached("before-readback")
             try:
-                live = await self._read(intent, "readback", priority)
+                look = await self._look(way, held, "readback", priority)
             except BmError as error:
-                return await self._move(intent, IntentState.UNKNOWN, error=error.line())
-            if _holds(intent.want, live):
-                return await self._move(intent, IntentState.CONFIRMED, readback=live)
-            if not _unchanged(intent, live):
-                return await self._move(
-                    intent, IntentState.CONFLICT, readback=live, error="accepted, but something else is there now"
-                )
-        return await self._move(
-            intent, IntentState.UNKNOWN, readback=live, error="accepted, but not visible when read back"
-        )
+                return await self._move(held, IntentState.UNKNOWN, error=error.line())
+            verdict, why = way.judge(held.intent, look)
+            if verdict is Verdict.DONE:
+                return await self._move(held, IntentState.CONFIRMED, readback=look.values)
+            if note := moved_on(held.intent, look, echo):
+                return await self._move(held, IntentState.CONFIRMED, readback=look.values, note=note)
+            if verdict is Verdict.DIFFERS:
+                return await self._move(held, IntentState.CONFLICT, readback=look.values, error=f"accepted, but {why}")
+        return await self._move(held, IntentState.UNKNOWN, readback=look.values, error=_NOT_VISIBLE)
 
-    async def _read(self, intent: Intent, step: str, priority: Priority) -> Values:
-        market = intent.market or ""
-        record = await api.one(self.client, intent.target, market=market, priority=priority)
-        listing = api.parse_listing(record, market)
-        stored = listing_rows.ListingRecord(listing, market, dumps(record))
+    async def _look(self, way: Way, held: Held, step: str, priority: Priority) -> Look:
+        look = await way.look(held.intent, priority)
+        reached("after-read" if step == "read" else "after-readback")
         now = self.now()
-        await self.mirror.write(lambda connection: listing_rows.store(connection, [stored], fetched_at=now))
-        await self.journal.write(lambda connection: journal_rows.step(connection, intent.id, step, now=now))
-        offer = listing.offers[market]
-        values = {name: current(listing, offer, name) for name in intent.want}
-        if "price" in values and offer.min_price is not None:
-            values.setdefault("min_price", offer.min_price.text())
-        return values
+        await self.journal.write(lambda connection: leases.step(connection, held.intent.id, step, now=now))
+        if step == "read":
+            reached("after-read-noted")
+        return look
 
-    async def _send(self, intent: Intent, live: Values, priority: Priority) -> None:
+    async def _send(self, way: Way, held: Held, look: Look, priority: Priority) -> Values:
         now = self.now()
-        await self.journal.write(lambda connection: journal_rows.step(connection, intent.id, "send", now=now))
-        market = intent.market or ""
-        body = dict(intent.want)
-        if "price" in body and live.get("min_price") is not None:
-            body.setdefault("min_price", live["min_price"])
-        body["currency"] = MARKETS[market].currency
-        await api.update(self.client, intent.target, body, market=market, priority=priority)
+        await self.journal.write(lambda connection: leases.step(connection, held.intent.id, "send", now=now))
+        deadline = asyncio.get_running_loop().time() + _WINDOW
+        reached("before-send")
+        echo = await way.send(held.intent, look, priority, deadline)
+        reached("after-answer")
+        await self.journal.write(lambda connection: leases.acknowledge(connection, held, now=self.now()))
+        reached("after-answer-noted")
+        return echo
 
-    async def _resolved(self, intent: Intent, live: Values) -> Intent:
-        want = resolve(intent.base, intent.want, live)
-        if want == dict(intent.want):
-            return intent
-        await self.journal.write(lambda connection: journal_rows.resolve(connection, intent.id, want, owner=self.owner))
-        return replace(intent, want=want)
+    async def _resolved(self, held: Held, look: Look) -> Held:
+        intent, live = held.intent, look.values.get("quantity")
+        raw = raw_want(intent)
+        if intent.attempts or not isinstance(raw.get("quantity"), str) or not isinstance(live, int | None):
+            return held
+        want = resolve(intent.base, raw, look.values)
+        return await self.journal.write(lambda connection: leases.resolve(connection, held, want, live or 0))
+
+    async def _unsend(self, held: Held) -> Held:
+        now = self.now()
+        return await self.journal.write(lambda connection: leases.unsend(connection, held, now=now))
+
+    async def _release(self, held: Held) -> None:
+        await self.journal.write(lambda connection: leases.release(connection, held))
+
+    async def _as_it_is(self, held: Held) -> Intent:
+        found = await self.journal.read(lambda connection: journal_rows.get(connection, held.intent.id))
+        return found or held.intent
 
     async def _move(
         self,
-        intent: Intent,
+        held: Held,
         state: IntentState,
         *,
         readback: Values | None = None,
+        before: Values | None = None,
         error: str | None = None,
-        sending: bool = False,
-    ) -> Intent:
-        shown = None if readback is None else {name: readback.get(name) for name in intent.want}
-        return await self.journal.write(
-            lambda connection: journal_rows.move(
-                connection,
-                intent.id,
-                state,
-                owner=self.owner,
-                now=self.now(),
-                readback=shown,
-                error=error,
-                sending=sending,
-            )
+        note: str | None = None,
+    ) -> Held:
+        now, wanted = self.now(), held.intent.want
+        shown, was = (
+            None if values is None else {name: values[name] for name in wanted if name in values}
+            for values in (readback, before)
         )
+        point = "sent" if state is IntentState.SENT else "end"
+
+        def work(connection: Connection) -> Held:
+            moved = leases.move(connection, held, state, now=now, readback=shown, before=was, error=error, note=note)
+            reached(f"before-{point}-commit")
+            return moved
+
+        moved = await self.journal.write(work)
+        reached(f"after-{point}-commit")
+        return moved
 
 
-def _holds(want: Values, live: Values) -> bool:
-    return all(live.get(name) == value for name, value in want.items())
+def moved_on(intent: Intent, look: Look, echo: Values) -> str:
+    """Return a note where only the stock differs and it was taken as wanted: something was sold or counted since.
+
+    Args:
+        intent: What was sent.
+        look: What is there now.
+        echo: What the server said it had made of the write, or may be taken to have.
+    """
+    want = intent.want.get("quantity")
+    now, before = look.values.get("quantity"), (intent.before or {}).get("quantity")
+    others = {name: value for name, value in intent.want.items() if name != "quantity"}
+    if want is None or now is None or echo.get("quantity") != want or now in (want, before):
+        return ""
+    if any(look.values.get(name) != value for name, value in others.items()):
+        return ""
+    return f"the stock is {now} by now: it moved after the write"
 
 
-def _unchanged(intent: Intent, live: Values) -> bool:
-    """Whether the live values are still what the operator was shown; a typed quantity is absolute and never differs."""
-    return all(live.get(name) == value for name, value in intent.base.items() if name != "quantity")
+def _expired(intent: Intent, now: datetime) -> bool:
+    return intent.state is IntentState.PENDING and now - intent.created > EXPIRES
+
+
+def _told(intent: Intent) -> tuple[str, str, str, str]:
+    level = "info" if intent.state is IntentState.CONFIRMED else "warning"
+    what = ", ".join(f"{name} {intent.base.get(name)} → {value}" for name, value in _shown(intent.want).items())
+    tail = f": {intent.error or intent.note}" if intent.error or intent.note else ""
+    place = f"{intent.market} " if intent.market else ""
+    ref = f"{'order' if intent.is_order else 'listing'}:{intent.target}"
+    kind = f"{intent.kind} {intent.target} " if intent.is_order else ""
+    return level, "writes", f"#{intent.id} {intent.state}: {kind}{place}{what}{tail}", ref
+
+
+def _shown(want: Values) -> dict[str, str | int | None]:
+    return {name: value for name, value in want.items() if name != "return_message"}

@@ -1,10 +1,13 @@
 """Turns what an operator typed into a plan: validated values, a diff, and intents that are not saved yet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import ClassVar
 
-from bmconsole.domain.intents import Change, Intent, IntentState, Values
+from bmconsole.domain.carriers import shipper_named
+from bmconsole.domain.intents import LISTING, Change, Intent, IntentState, Values
 from bmconsole.domain.listings import Listing, Offer
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.money import exact
@@ -13,19 +16,72 @@ from bmconsole.domain.views import WritePlan
 from bmconsole.errors import NotFound, UsageError
 
 PRICES = ("price", "min_price")
-FIELDS = (*PRICES, "quantity", "comment", "warranty_delay")
+_PLACES = (1, 2, 3)
+_SHIPPING = tuple(f"{name}_{place}" for place in _PLACES for name in ("shipper", "shipping_delay", "shipping_price"))
+FIELDS = (*PRICES, "quantity", "comment", "warranty_delay", *_SHIPPING)
+"""What can be set of a listing."""
 _MOST_COMMENT = 500
 _LEAST_WARRANTY = 12
 _MOST_UNITS = 100_000
+_MOST_HOURS = 24 * 30
 
 
-def plan_listing(listing: Listing, market: str, typed: Mapping[str, str], *, origin: str, now: datetime) -> WritePlan:
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """One way of shipping that a listing offers: hours of delay, the price as text in major units."""
+
+    FIELDS: ClassVar[tuple[str, str, str]] = ("shipper", "shipping_delay", "shipping_price")
+
+    shipper: str | None
+    delay: int | None
+    price: str | None
+
+
+def shippings_in(record: Mapping[str, object]) -> tuple[Shipping, ...]:
+    """Return the ways of shipping in a listing as the API gives it; what cannot be read is None."""
+    found = record.get("shippings")
+    return tuple(
+        Shipping(
+            str(item["shipper"]) if item.get("shipper") else None,
+            _whole(item.get("shipping_delay")),
+            _amount(item.get("shipping_price")),
+        )
+        for item in (found if isinstance(found, list) else [])
+        if isinstance(item, dict)
+    )
+
+
+def _whole(value: object) -> int | None:
+    return int(str(value)) if str(value).isdecimal() else None
+
+
+def _amount(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def plan_listing(
+    listing: Listing,
+    market: str,
+    typed: Mapping[str, str],
+    *,
+    origin: str,
+    now: datetime,
+    shippings: Sequence[Shipping] = (),
+    run: str | None = None,
+) -> WritePlan:
     """Plan changes of one listing in one market; fields that already have the wanted value are left out.
 
     Args:
+        listing: As the cache has it.
+        market: Whose prices and texts.
         typed: Values as typed by field: `price` and `min_price` in major units of the market's currency (a currency
             behind the number must be the market's), `quantity` as a count or as `+n` / `-n` relative to the live
-            stock, `comment`, `warranty_delay` in months.
+            stock, `comment`, `warranty_delay` in months, `shipper_1` to `shipper_3` with `shipping_delay_1` in hours
+            and `shipping_price_1`; an empty shipper takes the way of shipping away.
+        origin: Who wants it: `operator`, `import`, `rule`.
+        now: The server's clock.
+        shippings: The ways of shipping that the listing has in this market.
+        run: What joins the intents of one bulk.
 
     Raises:
         UsageError: A field or value that cannot be; it names both and the way out.
@@ -43,7 +99,7 @@ def plan_listing(listing: Listing, market: str, typed: Mapping[str, str], *, ori
     want: dict[str, str | int | None] = {}
     for name, text in typed.items():
         new = _value(name, text, market)
-        old = current(listing, offer, name)
+        old = current(listing, offer, name, shippings)
         if name == "quantity" and isinstance(new, str) and isinstance(old, int) and old + int(new) < 0:
             raise UsageError(
                 f"A stock of {old} {new} would be negative.",
@@ -60,19 +116,35 @@ def plan_listing(listing: Listing, market: str, typed: Mapping[str, str], *, ori
         Change(listing.id, listing.sku, market, name, base[name], want[name], _note(name, base[name], want[name]))
         for name in want
     )
-    intent = Intent(0, "listing", listing.id, market, base, want, IntentState.PENDING, origin, now, now)
+    _check_shippings(want, shippings)
+    intent = Intent(0, LISTING, listing.id, market, base, want, IntentState.PENDING, origin, now, now, run=run)
     notes = ("The stock is shared by all markets.",) if "quantity" in want and len(MARKETS) > 1 else ()
     return WritePlan(changes, (intent,), notes)
 
 
-def current(listing: Listing, offer: Offer, name: str) -> str | int | None:
+def current(listing: Listing, offer: Offer, name: str, shippings: Sequence[Shipping] = ()) -> str | int | None:
     """Return a field's value in the form that intents keep: prices as text in major units."""
     if name in PRICES:
         money = offer.price if name == "price" else offer.min_price
         return None if money is None else money.text()
     if name == "quantity":
         return listing.quantity
+    if name in _SHIPPING:
+        field, _, place = name.rpartition("_")
+        if int(place) > len(shippings):
+            return None
+        shipping = shippings[int(place) - 1]
+        if field == "shipping_price":
+            return _same_amount(shipping.price, offer.currency)
+        return shipping.shipper if field == "shipper" else shipping.delay
     return offer.comment or "" if name == "comment" else offer.warranty_delay
+
+
+def _same_amount(text: str | None, currency: str) -> str | None:
+    try:
+        return None if text is None else exact(text, currency).text()
+    except ValueError:
+        return text
 
 
 def resolve(base: Values, want: Values, live: Values) -> dict[str, str | int | None]:
@@ -85,10 +157,12 @@ def resolve(base: Values, want: Values, live: Values) -> dict[str, str | int | N
     return resolved
 
 
-def _value(name: str, text: str, market: str) -> str | int:
+def _value(name: str, text: str, market: str) -> str | int | None:
     text = text.strip()
     if name in PRICES:
         return _price(name, text, market)
+    if name in _SHIPPING:
+        return _shipping(name, text, market)
     if name == "quantity":
         return _quantity(text)
     if name == "comment":
@@ -114,7 +188,52 @@ def _value(name: str, text: str, market: str) -> str | int:
     )
 
 
-def _price(name: str, text: str, market: str) -> str:
+def _shipping(name: str, text: str, market: str) -> str | int | None:
+    if name.startswith("shipping_price"):
+        return _price(name, text, market, least=0)
+    if name.startswith("shipping_delay"):
+        if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= _MOST_HOURS:
+            raise UsageError(
+                f"{clean(text, limit=40)!r} is no shipping delay.",
+                field=name,
+                value=clean(text, limit=40),
+                hint=f"Give hours, 1 to {_MOST_HOURS}.",
+            )
+        return int(text)
+    if not text:
+        return None
+    try:
+        return shipper_named(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{name}: {error}.", field=name, value=clean(text, limit=40), hint="Name one of them."
+        ) from None
+
+
+def _check_shippings(want: Values, shippings: Sequence[Shipping]) -> None:
+    for place in _PLACES:
+        shipper, delay, price = (f"{name}_{place}" for name in Shipping.FIELDS)
+        if not {shipper, delay, price} & want.keys():
+            continue
+        present = shippings[place - 1].shipper if place <= len(shippings) else None
+        if want.get(shipper, present) is None:
+            if {delay, price} & want.keys():
+                raise UsageError(f"{delay}: there is no shipper {place}.", field=delay, hint=f"Give {shipper} with it.")
+            if place < len(shippings):
+                raise UsageError(
+                    f"{shipper} cannot be taken away while there is a shipper {place + 1}.",
+                    field=shipper,
+                    hint="Take the last one away first.",
+                )
+        elif place > len(shippings) + 1 and f"shipper_{place - 1}" not in want:
+            raise UsageError(
+                f"{shipper} leaves a gap: there is no shipper {place - 1}.",
+                field=shipper,
+                hint="Fill the places in turn.",
+            )
+
+
+def _price(name: str, text: str, market: str, *, least: int = 1) -> str:
     currency = MARKETS[market].currency
     number, _, given = text.partition(" ")
     if given.strip() and given.strip().upper() != currency:
@@ -133,12 +252,12 @@ def _price(name: str, text: str, market: str) -> str:
             value=clean(text, limit=40),
             hint=f"Give an amount like {'12000' if currency == 'JPY' else '231.50'}.",
         ) from None
-    if money.minor <= 0:
+    if money.minor < least:
         raise UsageError(
-            f"{name} {clean(number, limit=40)} is not above 0.",
+            f"{name} {clean(number, limit=40)} is {'not above' if least else 'under'} 0.",
             field=name,
             value=clean(text, limit=40),
-            hint="To take a listing offline, set its quantity to 0.",
+            hint="To take a listing offline, set its quantity to 0." if least else "Free shipping is 0.",
         )
     return money.text()
 

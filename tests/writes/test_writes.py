@@ -10,7 +10,7 @@ from bmconsole.domain.intents import Intent, IntentState
 from bmconsole.errors import NotAllowed, Unreachable
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
-from bmconsole.store import intents as intent_rows
+from bmconsole.store import leases
 from bmconsole.workspace import Workspace
 from tests.conftest import profile_for
 
@@ -145,13 +145,12 @@ async def test_what_a_dead_process_left_is_brought_to_its_end(
     workspace: Workspace, shop: Shop, sandbox: RunningSandbox, tmp_path: Path, reached: bool
 ) -> None:
     plan = await workspace.plan_listing(shop.listing, "de-de", {"price": "231.50"})
-    saved = await workspace._journal.write(
-        lambda connection: intent_rows.add(connection, plan.intents[0], owner="4711-dead", now=workspace.now())
+    (held,) = await workspace._journal.write(
+        lambda connection: leases.save(connection, plan.intents, owner="4711-dead", now=workspace.now())
     )
+    saved = held.intent
     await workspace._journal.write(
-        lambda connection: intent_rows.move(
-            connection, saved.id, IntentState.SENT, owner="4711-dead", now=workspace.now(), sending=True
-        )
+        lambda connection: leases.move(connection, held, IntentState.SENT, now=workspace.now())
     )
     if reached:
         await shop.call("POST", f"/edit/listings/{shop.listing}", {"market": "de-de", "price": "231.50"})

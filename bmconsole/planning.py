@@ -1,0 +1,291 @@
+"""The part of a workspace that prepares changes: nothing here is saved or sent before `apply`."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState, Values
+from bmconsole.domain.priority import Priority
+from bmconsole.domain.text import clean
+from bmconsole.domain.transitions import INVOICE
+from bmconsole.domain.views import OrderNote, WritePlan
+from bmconsole.errors import Conflict, Guarded, NotFound, UsageError
+from bmconsole.store import devices as device_rows
+from bmconsole.store import intents as intent_rows
+from bmconsole.store import leases, notes
+from bmconsole.store import shippings as shipping_rows
+from bmconsole.store.leases import Held
+from bmconsole.store.sqlite import Connection
+from bmconsole.writes.bulk import also_confirm, in_run, together
+from bmconsole.writes.orders import Device, invoice_want, plan_invoice, plan_move, plan_ship
+from bmconsole.writes.plan import plan_listing, shippings_in
+from bmconsole.writes.undo import Refusal, overwrite_plan, plan_undo, refusal
+from bmconsole.writing import Writing
+
+__all__ = ["Device", "Planning", "Refusal"]
+
+_LONGEST_NOTE = 2_000
+
+
+class Planning(Writing):
+    """Plans changes of listings and orders, undoes and resolves."""
+
+    # Listings
+
+    async def plan_listing(self, ref: str, market: str | None, fields: Mapping[str, str]) -> WritePlan:
+        """Plan changes of a listing from what was typed; nothing is saved or sent yet.
+
+        Raises:
+            UsageError: A field or value that cannot be.
+            NotFound: The listing is not known there.
+        """
+        chosen = self.check_market(market)
+        listing = await self.listing(ref)
+        raw = await self._mirror.read(lambda connection: shipping_rows.record(connection, listing.id, chosen))
+        return plan_listing(listing, chosen, fields, origin="operator", now=self.now(), shippings=shippings_in(raw))
+
+    async def plan_listings(self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]) -> WritePlan:
+        """Plan the same changes of several listings as one run; raises as `plan_listing`."""
+        plans = [await self.plan_listing(ref, market, fields) for ref in refs]
+        run = self._new_run("bulk")
+        plan = in_run(together(plans), run)
+        if fields.get("quantity", "").strip() == "0" and len(plan.intents) > 1:
+            return also_confirm(plan, len(plan.intents), f"{len(plan.intents)} listings go offline")
+        return plan
+
+    async def former_stock(self, ref: str) -> int | None:
+        """Return the stock that a listing had before we last set it to 0, None where we never did."""
+        listing = await self.listing(ref)
+        for intent in await self._journal.read(lambda connection: intent_rows.of_target(connection, listing.id)):
+            before = (intent.before or {}).get("quantity")
+            zeroed = intent.want.get("quantity") == 0 and intent.state is IntentState.CONFIRMED
+            if zeroed and isinstance(before, int) and before > 0:
+                return before
+        return None
+
+    # Orders
+
+    async def plan_orders(
+        self,
+        order_ids: Sequence[int],
+        act: str,
+        *,
+        skus: Sequence[str] = (),
+        reason: int | None = None,
+        message: str | None = None,
+    ) -> WritePlan:
+        """Plan to `accept`, `cancel` or `refund` orders: all lines that can be, or those of the named SKUs.
+
+        Raises:
+            Guarded: The act is not legal for an order as the cache has it.
+            UsageError: A reason or message that cannot be.
+            NotFound: An order is not in the cache.
+        """
+        run = self._new_run(act) if len(order_ids) > 1 else None
+        plans = [
+            plan_move(await self.order(number), act, now=self.now(), skus=skus, reason=reason, message=message, run=run)
+            for number in dict.fromkeys(order_ids)
+        ]
+        return together(plans)
+
+    async def plan_ship(
+        self,
+        order_id: int,
+        tracking: str,
+        *,
+        shipper: str | None = None,
+        url: str | None = None,
+        devices: Sequence[Device] = (),
+    ) -> WritePlan:
+        """Plan to ship an order; raises as `plan_orders`, and Guarded for a device of another order."""
+        order = await self.order(order_id)
+        typed = {text for device in devices for text in (device.imei, device.serial_number) if text}
+        registered = await self._registered(typed)
+        return together(
+            [
+                plan_ship(
+                    order, tracking, now=self.now(), shipper=shipper, url=url, devices=devices, registered=registered
+                )
+            ]
+        )
+
+    async def plan_invoice(self, order_id: int, content: bytes) -> WritePlan:
+        """Plan to hand in the invoice of an order, a PDF; raises UsageError and NotFound."""
+        return plan_invoice(await self.order(order_id), content, now=self.now())
+
+    async def add_note(self, order_id: int, text: str) -> OrderNote:
+        """Keep a note on an order; it stays on this machine.
+
+        Raises:
+            NotAllowed: The access does not allow it.
+            UsageError: It is empty or too long.
+            NotFound: The order is not in the cache.
+        """
+        self._need("operator", "keep notes")
+        said = clean(text, limit=_LONGEST_NOTE + 1)
+        if not said or len(said) > _LONGEST_NOTE:
+            raise UsageError(
+                "The note is empty." if not said else f"The note has more than {_LONGEST_NOTE} characters.",
+                field="note",
+            )
+        await self.order(order_id)
+        note = OrderNote(order_id, self.now(), said)
+        await self._journal.write(lambda connection: notes.add(connection, order_id, said, now=note.at))
+        return note
+
+    async def order_notes(self, order_id: int) -> list[OrderNote]:
+        """Return the notes on an order, oldest first."""
+        return await self._journal.read(lambda connection: notes.of_order(connection, order_id))
+
+    # Taking back
+
+    async def plan_undo(
+        self, *, intent_id: int | None = None, run: str | None = None
+    ) -> tuple[WritePlan, list[Refusal]]:
+        """Plan to take back one write, or those of a run, newest first; what is there now is read first.
+
+        Returns:
+            The plan, and the writes of a run that cannot be taken back, with the reason.
+
+        Raises:
+            Conflict: The one write cannot be taken back; the message says why.
+            NotFound: There is no such write or run.
+        """
+        if intent_id is not None:
+            chosen = [await self.intent(intent_id)]
+        else:
+            chosen = await self.intents(limit=0, query=IntentQuery(run=run))
+            if not chosen:
+                raise NotFound(f"There is no run {clean(run, limit=60)}.", field="run", value=clean(run, limit=60))
+        self._need("operator", "take writes back")
+        labels, live = await self._labels(chosen), await self._live(chosen)
+        joined = self._new_run("undo") if run is not None else None
+        plan, refused = plan_undo(
+            [(intent, live.get(intent.id, {}), labels.get(intent.target, intent.target)) for intent in chosen],
+            now=self.now(),
+            run=joined,
+        )
+        if refused and not plan.intents:
+            raise Conflict(
+                f"Write {refused[0].intent} cannot be undone: {refused[0].why}.",
+                field="id",
+                value=str(refused[0].intent),
+                hint="See: bmconsole writes show " + str(refused[0].intent),
+            )
+        return plan, refused
+
+    async def _live(self, intents: Sequence[Intent]) -> dict[int, Values]:
+        wanted = [intent for intent in intents if not refusal(intent)]
+        if not wanted:
+            return {}
+        executor = self._executor(await self._remote.client())
+
+        async def look(intent: Intent) -> Values:
+            async with self._at_once:
+                return (await executor.ways[LISTING].look(intent, Priority.HIGH)).values
+
+        async with self._connected():
+            found = await asyncio.gather(*(look(intent) for intent in wanted))
+        return {intent.id: values for intent, values in zip(wanted, found, strict=True)}
+
+    async def _labels(self, intents: Sequence[Intent]) -> dict[str, str]:
+        ids = list(dict.fromkeys(intent.target for intent in intents if not intent.is_order))
+        return {listing.id: listing.sku async for listing in self.listings(ids)}
+
+    # Deciding
+
+    async def plan_overwrite(self, intent_id: int) -> WritePlan:
+        """Plan to write ours although somebody else changed the listing: based on what is there now.
+
+        Raises:
+            Guarded: The write is no conflict, or about an order, whose state decides.
+        """
+        self._need("operator", "resolve conflicts")
+        intent = await self.intent(intent_id)
+        if intent.state is not IntentState.CONFLICT:
+            raise Guarded(f"Write {intent_id} is {intent.state}, no conflict.", field="id", value=str(intent_id))
+        if intent.is_order:
+            raise Guarded(
+                f"Write {intent_id} is about an order, whose state decides what can be done.",
+                field="id",
+                value=str(intent_id),
+                hint=f"Look at it live: bmconsole orders show {intent.target} --live",
+            )
+        executor = self._executor(await self._remote.client())
+        async with self._connected():
+            look = await executor.ways[LISTING].look(intent, Priority.HIGH)
+        label = (await self._labels([intent])).get(intent.target, intent.target)
+        base = {name: look.values.get(name) for name in intent.want}
+        return overwrite_plan(intent, base, label, self.now())
+
+    async def resolve(
+        self, intent_id: int, how: str, *, plan: WritePlan | None = None, content: bytes | None = None
+    ) -> list[Intent]:
+        """Decide about a conflict or a write whose end is not known.
+
+        Args:
+            intent_id: Which.
+            how: `keep` leaves what is there; `overwrite` writes ours over it, as a new write; `resend` sends again what
+                ended unknown, after a read where it can be read.
+            plan: For `overwrite` what `plan_overwrite` returned and the operator accepted.
+            content: The file, to resend an invoice.
+
+        Returns:
+            The write, and for `overwrite` the new one behind it.
+
+        Raises:
+            Guarded: The write is in no state for that.
+            NotAllowed: The access does not allow it.
+        """
+        self._need("operator", "resolve conflicts")
+        intent = await self.intent(intent_id)
+        if intent.state not in (IntentState.CONFLICT, IntentState.UNKNOWN):
+            raise Guarded(
+                f"Write {intent_id} is {intent.state}: there is nothing to decide.", field="id", value=str(intent_id)
+            )
+        if how == "resend":
+            if intent.state is IntentState.UNKNOWN:
+                return [await self._resend(intent, content)]
+            raise Guarded(f"Write {intent_id} is a conflict: keep or overwrite.", field="id", value=str(intent_id))
+        if how == "keep":
+            return [await self._close(intent, "given up: what is there stays")]
+        chosen = plan or await self.plan_overwrite(intent_id)
+        ended = await self.apply(chosen) if chosen.intents else []
+        why = f"write {ended[0].id} is written over what was there" if ended else "what is there is what was wanted"
+        return [await self._close(intent, why), *ended]
+
+    async def _resend(self, intent: Intent, content: bytes | None) -> Intent:
+        if intent.kind == INVOICE:
+            if content is None:
+                raise UsageError("The file is needed to send it again.", field="file", hint="Give it with --file.")
+            if invoice_want(content) != dict(intent.want):
+                raise UsageError("This is another file than the one that was sent.", field="file")
+        executor = self._executor(await self._remote.client())
+        held = await self._claimed(intent)
+        if content is not None:
+            executor.files[intent.id] = content
+        again = await self._journal.write(lambda connection: leases.allow_again(connection, held))
+        return await self._carry_out(executor, again)
+
+    async def _close(self, intent: Intent, why: str) -> Intent:
+        executor = self._executor(await self._remote.client())
+        return await executor.drop(await self._claimed(intent), why)
+
+    async def _claimed(self, intent: Intent) -> Held:
+        owners = await self._journal.read(leases.owners)
+        dead = [owner for owner in owners if await asyncio.to_thread(self._life.is_dead, owner)]
+        held = await self._journal.write(partial(leases.claim, intent_id=intent.id, owner=self._life.name, dead=dead))
+        if held is None:
+            raise Conflict(
+                f"Another process works on {'order' if intent.is_order else 'listing'} {intent.target}.",
+                hint="Wait until it is done.",
+            )
+        return held
+
+    async def _registered(self, typed: Sequence[str] | set[str]) -> dict[str, tuple[int, ...]]:
+        numbers = {"".join(ch for ch in text if ch not in " -/\t") for text in typed} | {text.strip() for text in typed}
+
+        def look(connection: Connection) -> dict[str, tuple[int, ...]]:
+            return device_rows.orders_with(connection, sorted(numbers))
+
+        return await self._mirror.read(look)
