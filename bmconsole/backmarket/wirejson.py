@@ -8,6 +8,9 @@ from decimal import Decimal, InvalidOperation
 _LONGEST_NUMBER = 60
 _LARGEST_EXPONENT = 40
 _DEEPEST_KEPT = 50
+# What stands before a Decimal's text until its quotes are taken away; nobody outside can know it.
+_MARK = secrets.token_hex(8)
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
 
 
 def loads(body: bytes) -> object:
@@ -33,12 +36,11 @@ def dumps(value: object) -> str:
 
     Values nested deeper than the interpreter can follow are cut off with `"…"`.
     """
-    mark = secrets.token_hex(8)
     try:
-        text = _dump(value, mark)
+        text = _ENCODER.encode(value)
     except RecursionError:
-        text = _dump(_pruned(value, _DEEPEST_KEPT), mark)
-    return re.sub(f'"{mark}([^"]*)"', r"\1", text)
+        text = _ENCODER.encode(_pruned(value, _DEEPEST_KEPT))
+    return _MARKED.sub(r"\1", text) if _MARK in text else text
 
 
 def tame(text: str) -> Decimal | None:
@@ -61,13 +63,10 @@ def _whole(text: str) -> int | str:
     return int(text) if len(text) <= _LONGEST_NUMBER else text
 
 
-def _dump(value: object, mark: str) -> str:
-    def unusual(item: object) -> str:
-        if isinstance(item, Decimal):
-            return f"{mark}{item}"
-        raise TypeError(f"{type(item).__name__} has no JSON form")
-
-    return json.dumps(value, default=unusual, separators=(",", ":"), allow_nan=False)
+def _unusual(item: object) -> str:
+    if isinstance(item, Decimal):
+        return f"{_MARK}{item}"
+    raise TypeError(f"{type(item).__name__} has no JSON form")
 
 
 def _pruned(value: object, depth: int) -> object:
@@ -78,3 +77,6 @@ def _pruned(value: object, depth: int) -> object:
     if isinstance(value, list):
         return [_pruned(item, depth - 1) for item in value]
     return value
+
+
+_ENCODER = json.JSONEncoder(default=_unusual, separators=(",", ":"), allow_nan=False)
