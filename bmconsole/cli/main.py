@@ -22,6 +22,7 @@ _COMMANDS = {
     "sandbox": "bmconsole.cli.sandbox:sandbox",
     "sync": "bmconsole.cli.sync:sync",
     "status": "bmconsole.cli.status:status",
+    "doctor": "bmconsole.cli.doctor:doctor",
     "log": "bmconsole.cli.log:log",
     "limits": "bmconsole.cli.limits:limits",
     "orders": "bmconsole.cli.orders:orders",

@@ -94,6 +94,14 @@ def count(connection: Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM quarantine").fetchone()[0])
 
 
+def reasons(connection: Connection) -> list[tuple[str, str, int]]:
+    """Return why records are in quarantine, as stream, error and how many, the most frequent first."""
+    rows = connection.execute(
+        "SELECT stream, error, count(*) AS n FROM quarantine GROUP BY stream, error ORDER BY n DESC, stream, error"
+    )
+    return [(row["stream"], row["error"], row["n"]) for row in rows]
+
+
 def learn_unknown(connection: Connection, name: str, paths: Iterable[str]) -> list[str]:
     """Remember unknown fields of a stream; return those that were not known before."""
     known = _paths(connection, name, "known_paths")

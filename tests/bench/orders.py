@@ -10,7 +10,7 @@ from bmconsole.store.orders import OrderRecord
 FIRST_ID = 41_000_000
 _START = datetime(2023, 1, 1, tzinfo=UTC)
 _FIRST = ("Marie", "Jean", "Chloé", "Luca", "Anna", "Søren", "José", "Emma", "Noah", "Zoé", "Paul", "Ines")
-_SYLLABLES = ("mar", "tin", "du", "pont", "ber", "nard", "ros", "si", "mül", "ler", "gar", "cia", "lo", "pez", "va", "lin")
+_SYLLABLES = ("mar", "tin", "du", "pont", "ber", "nard", "ros", "si", "mül", "ler", "gar", "cia", "lo", "pez", "va")
 _CITIES = ("Lyon", "Paris", "Köln", "Berlin", "Madrid", "Milano", "Lille", "Nantes", "Toulouse", "Hamburg", "Sevilla")
 _MODELS = ("iPhone 13", "iPhone 14 Pro", "Galaxy S22", "Pixel 7", "MacBook Air M1", "iPad 9", "iPhone SE", "Galaxy A54")
 _STATES = ((1, 1), (3, 2), (9, 3), (9, 3), (9, 3), (9, 3), (9, 3), (9, 3), (9, 5), (9, 4))
@@ -39,11 +39,11 @@ def order_json(number: int, version: int = 0) -> dict[str, object]:
     moved = created + timedelta(hours=version * 30)
     lines: list[dict[str, object]] = []
     for place in range(2 if draw.random() < 0.25 else 1):
-        model, size = draw.choice(_MODELS), draw.choice((64, 128, 256, 512))
+        model, size, colour = draw.choice(_MODELS), draw.choice((64, 128, 256, 512)), draw.choice(("BLK", "WHT", "BLU"))
         lines.append(
             {
                 "id": order_id * 4 + place,
-                "listing": f"{model.upper().replace(' ', '')}-{size}-{draw.choice(('BLK', 'WHT', 'BLU'))}-{draw.randrange(400)}",
+                "listing": f"{model.upper().replace(' ', '')}-{size}-{colour}-{draw.randrange(400)}",
                 "listing_id": draw.randrange(10**6),
                 "product": f"{model} {size}GB - {draw.choice(('Black', 'White', 'Blue'))} - Unlocked",
                 "product_id": draw.randrange(10**5),
