@@ -88,8 +88,8 @@ class Cache:
             return ZoneInfo(self.profile.timezone)
         return get_localzone()
 
-    async def orders_page(self, query: Query) -> list[OrderRow]:
-        """Return the orders that `query` asks for.
+    async def orders_page(self, query: Query, *, backward: bool = False) -> list[OrderRow]:
+        """Return the orders that `query` asks for; `backward` counts from the end, in the same order.
 
         Raises:
             FilterError: The filter cannot be read.
@@ -99,7 +99,29 @@ class Cache:
         pending = {int(intent.target) for intent in await self._unfinished() if intent.is_order}
         return await self._mirror.read(
             lambda connection: pages.orders_page(
-                connection, query, now=self.now(), zone=self.zone, currency=self._currency(), pending=pending
+                connection,
+                query,
+                now=self.now(),
+                zone=self.zone,
+                currency=self._currency(),
+                pending=pending,
+                backward=backward,
+            )
+        )
+
+    async def orders_passing(self, where: str, order_ids: Sequence[int]) -> set[str]:
+        """Return which of these orders are cached and pass a filter, their ids as text."""
+        return await self._mirror.read(
+            lambda connection: pages.orders_passing(
+                connection, Query(where=where), order_ids, now=self.now(), zone=self.zone, currency=self._currency()
+            )
+        )
+
+    async def orders_position(self, query: Query, order_id: str) -> int | None:
+        """Return how many of the query's orders come before one, None where it is not among them."""
+        return await self._mirror.read(
+            lambda connection: pages.orders_position(
+                connection, query, order_id, now=self.now(), zone=self.zone, currency=self._currency()
             )
         )
 
@@ -137,7 +159,9 @@ class Cache:
             hint="Sync the orders, or look at it live.",
         )
 
-    async def listings_page(self, query: Query, *, market: str | None = None) -> list[ListingRow]:
+    async def listings_page(
+        self, query: Query, *, market: str | None = None, backward: bool = False
+    ) -> list[ListingRow]:
         """Return the listings that `query` asks for, as `market` (default: the main one) shows them.
 
         `query.after` may name its listing in any way that `listing` takes.
@@ -150,6 +174,37 @@ class Cache:
             lambda connection: pages.listings_page(
                 connection,
                 query,
+                market=chosen,
+                currency=MARKETS[chosen].currency,
+                pending=pending,
+                backward=backward,
+            )
+        )
+
+    async def listings_passing(self, where: str, ids: Sequence[str], *, market: str | None = None) -> set[str]:
+        """Return which of these listings, by UUID, are cached and pass a filter."""
+        chosen = self.check_market(market)
+        pending = await self._pending_listings(chosen)
+        return await self._mirror.read(
+            lambda connection: pages.listings_passing(
+                connection,
+                Query(where=where),
+                ids,
+                market=chosen,
+                currency=MARKETS[chosen].currency,
+                pending=pending,
+            )
+        )
+
+    async def listings_position(self, query: Query, listing: str, *, market: str | None = None) -> int | None:
+        """Return how many of the query's listings come before one, None where it is not among them."""
+        chosen = self.check_market(market)
+        pending = await self._pending_listings(chosen)
+        return await self._mirror.read(
+            lambda connection: pages.listings_position(
+                connection,
+                query,
+                listing,
                 market=chosen,
                 currency=MARKETS[chosen].currency,
                 pending=pending,

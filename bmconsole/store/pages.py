@@ -7,7 +7,7 @@ a range of an index where there is one.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from bmconsole.domain.filters import Filter, Table, Text, nearest, parse_filter
@@ -56,7 +56,8 @@ _ALWAYS_SET = {"orders.order_id", "orders.status", "orders.state", "listings.sku
 class _Scan:
     """What a page is cut from: rows of `table` with `join` (and its parameters) under `where`, by `sort`, then `key`.
 
-    `by_key` tells that `where` names the few keys that can be, so that no other index is worth asking.
+    `by_key` tells that `where` names the few keys that can be, so that no other index is worth asking. `nulls_first` is
+    the order read from its end: rows without a value, last otherwise, come first.
     """
 
     table: str
@@ -68,6 +69,39 @@ class _Scan:
     sort: str
     key: str
     descending: bool
+    nulls_first: bool = False
+
+    def reversed(self) -> "_Scan":
+        """Return the same rows from the last to the first."""
+        return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
+
+    def passing(self, connection: Connection, name: str, keys: Collection[int | str]) -> set[str]:
+        """Return which of `keys`, values of the column `name`, are among the rows, as text."""
+        found = connection.execute(
+            f"SELECT {name} FROM {self.table} WHERE {self.where.sql} "  # noqa: S608 - fixed names
+            f"AND {name} IN (SELECT value FROM json_each(?))",
+            (*self.where.params, json.dumps(list(keys))),
+        )
+        return {str(row[0]) for row in found}
+
+    def position(self, connection: Connection, anchor: Where) -> int | None:
+        """Return how many rows come before the one that `anchor` holds for, None where it is not among the rows."""
+        row = connection.execute(
+            f"SELECT {self.sort} AS value, {self.key} AS key FROM {self.table}{self.join} "  # noqa: S608 - fixed names
+            f"WHERE {anchor.sql} AND {self.where.sql}",
+            (*self.join_params, *anchor.params, *self.where.params),
+        ).fetchone()
+        if row is None:
+            return None
+        sooner = ">" if self.descending else "<"
+        before = Where(f"({self.sort}, {self.key}) {sooner} (?, ?)", (row["value"], row["key"]))
+        if row["value"] is None:
+            before = Where(f"({self.sort} IS NOT NULL OR {self.sort} IS NULL AND {self.key} {sooner} ?)", (row["key"],))
+        counted = connection.execute(
+            f"SELECT count(*) FROM {self.table}{self.join} WHERE {before.sql} AND {self.where.sql}",  # noqa: S608 - fixed names
+            (*self.join_params, *before.params, *self.where.params),
+        )
+        return int(counted.fetchone()[0])
 
     def page(self, connection: Connection, query: Query, anchor: Where) -> list[Row]:
         """Return the page of `query`; `anchor` is the condition on the row that it is behind.
@@ -91,22 +125,29 @@ class _Scan:
             raise NotFound("The row that the page should follow is not cached.", field="after", value=query.after)
         beyond = "<" if self.descending else ">"
         if row["value"] is None:
-            return self._rows(
+            found = self._rows(
                 connection, Where(f"{self.sort} IS NULL AND {self.key} {beyond} ?", (row["key"],)), query.limit
             )
+            return found + self._rest(connection, query.limit, found, "NOT NULL") if self.nulls_first else found
         found = self._rows(
             connection,
             Where(f"({self.sort}, {self.key}) {beyond} (?, ?)", (row["value"], row["key"])),
             query.limit,
         )
-        if self.sort not in _ALWAYS_SET and (query.limit == 0 or len(found) < query.limit):
-            left = query.limit - len(found) if query.limit else 0
-            found += self._rows(connection, Where(f"{self.sort} IS NULL"), left)
+        if self.sort not in _ALWAYS_SET and not self.nulls_first:
+            found += self._rest(connection, query.limit, found, "NULL")
         return found
 
+    def _rest(self, connection: Connection, limit: int, found: Sequence[Row], what: str) -> list[Row]:
+        """Return rows whose value is `what`, as many as a page that begins with `found` still has room for."""
+        if limit and len(found) >= limit:
+            return []
+        return self._rows(connection, Where(f"{self.sort} IS {what}"), limit - len(found) if limit else 0)
+
     def _rows(self, connection: Connection, extra: Where, limit: int, offset: int = 0) -> list[Row]:
-        # Descending, SQLite puts NULLs last of itself; only ascending must ask for it.
-        direction, nulls = ("DESC", "") if self.descending else ("ASC", " NULLS LAST")
+        # Descending, SQLite puts NULLs last of itself, ascending first; only the opposite must be asked for.
+        direction = "DESC" if self.descending else "ASC"
+        nulls = "" if self.descending is not self.nulls_first else " NULLS FIRST" if self.descending else " NULLS LAST"
         if self.sort in _ALWAYS_SET:
             nulls = ""
         source = f"{self.table}{' NOT INDEXED' if self.by_key else ''}{self.join}"
@@ -120,7 +161,14 @@ class _Scan:
 
 
 def orders_page(
-    connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str, pending: Collection[int]
+    connection: Connection,
+    query: Query,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    currency: str,
+    pending: Collection[int],
+    backward: bool = False,
 ) -> list[OrderRow]:
     """Return a page of orders, newest first where the query names no sort; the key of an order is its id as text.
 
@@ -131,20 +179,33 @@ def orders_page(
         zone: The display zone, in which days begin and end.
         currency: What amounts in the filter are meant in.
         pending: The ids of orders with unfinished intents.
+        backward: Whether `after`, `offset` and `limit` are counted from the end; the page is in its order all the same.
 
     Raises:
         FilterError: The filter cannot be read.
         UsageError: There is no such sort, or the query contradicts itself.
         NotFound: The order that the page is behind is not cached.
     """
-    where, by_key = _orders_where(connection, query, now, zone, currency)
-    sort, descending = _sort(query.sort or "-created", _ORDER_SORTS)
-    scan = _Scan("orders", "", (), by_key, _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
-    after = query.after or ""
-    is_id = after.isascii() and after.isdecimal() and len(after) < 19
-    rows = scan.page(connection, query, Where("order_id = ?", (int(after),)) if is_id else Where("FALSE"))
+    scan = _orders_scan(connection, query, now, zone, currency)
+    rows = (scan.reversed() if backward else scan).page(connection, query, _order_is(query.after or ""))
+    if backward:
+        rows.reverse()
     skus = _skus(connection, [row["order_id"] for row in rows])
     return [_order_row(row, skus.get(row["order_id"], ""), stamp(now), pending) for row in rows]
+
+
+def orders_passing(
+    connection: Connection, query: Query, order_ids: Collection[int], *, now: datetime, zone: tzinfo, currency: str
+) -> set[str]:
+    """Return which of these orders the query's filter holds for; arguments and errors as in `orders_page`."""
+    return _orders_scan(connection, query, now, zone, currency).passing(connection, "orders.order_id", order_ids)
+
+
+def orders_position(
+    connection: Connection, query: Query, order_id: str, *, now: datetime, zone: tzinfo, currency: str
+) -> int | None:
+    """Return how many rows of the query come before an order, None where it is not among them."""
+    return _orders_scan(connection, query, now, zone, currency).position(connection, _order_is(order_id))
 
 
 def orders_count(connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str) -> int:
@@ -163,6 +224,7 @@ def listings_page(
     currency: str,
     pending: Mapping[str, Mapping[str, str | int | None]],
     costed: Collection[str] | None = None,
+    backward: bool = False,
 ) -> list[ListingRow]:
     """Return a page of listings that are not deleted, by title where the query names no sort; their key is the UUID.
 
@@ -173,17 +235,48 @@ def listings_page(
         currency: What amounts in the filter are meant in.
         pending: By UUID, the fields that unfinished intents want to change in this market, with the wanted values.
         costed: The SKUs that have a cost, None where costs are not known.
+        backward: As in `orders_page`.
 
     Raises:
         FilterError: The filter cannot be read, or asks for costs that are not known.
         UsageError: There is no such sort, or the query contradicts itself.
         NotFound: The listing that the page is behind is not cached.
     """
-    where, by_key = _listings_where(connection, query, market, currency, pending, costed)
-    sort, descending = _sort(query.sort or "title", _LISTING_SORTS)
-    scan = _Scan("listings", _OFFER, (market,), by_key, _LISTING_COLUMNS, where, sort, "listings.row", descending)
-    rows = scan.page(connection, query, Where("listings.id = ?", ((query.after or "").lower(),)))
+    scan = _listings_scan(connection, query, market, currency, pending, costed)
+    rows = (scan.reversed() if backward else scan).page(connection, query, _listing_is(query.after or ""))
+    if backward:
+        rows.reverse()
     return [_listing_row(row, market, pending.get(row["id"], {})) for row in rows]
+
+
+def listings_passing(
+    connection: Connection,
+    query: Query,
+    ids: Collection[str],
+    *,
+    market: str,
+    currency: str,
+    pending: Collection[str],
+    costed: Collection[str] | None = None,
+) -> set[str]:
+    """Return which of these listings the query's filter holds for; arguments and errors as in `listings_page`."""
+    scan = _listings_scan(connection, query, market, currency, pending, costed)
+    return scan.passing(connection, "listings.id", ids)
+
+
+def listings_position(
+    connection: Connection,
+    query: Query,
+    listing: str,
+    *,
+    market: str,
+    currency: str,
+    pending: Collection[str],
+    costed: Collection[str] | None = None,
+) -> int | None:
+    """Return how many rows of the query come before a listing, None where it is not among them."""
+    scan = _listings_scan(connection, query, market, currency, pending, costed)
+    return scan.position(connection, _listing_is(listing))
 
 
 def listings_count(
@@ -202,6 +295,34 @@ def listings_count(
 def sorts_for(table: Table | str) -> tuple[str, ...]:
     """Return the names by which `orders` or `listings` can be sorted."""
     return tuple(_ORDER_SORTS if Table(table) is Table.ORDERS else _LISTING_SORTS)
+
+
+def _orders_scan(connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str) -> _Scan:
+    where, by_key = _orders_where(connection, query, now, zone, currency)
+    sort, descending = _sort(query.sort or "-created", _ORDER_SORTS)
+    return _Scan("orders", "", (), by_key, _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
+
+
+def _order_is(order_id: str) -> Where:
+    is_id = order_id.isascii() and order_id.isdecimal() and len(order_id) < 19
+    return Where("orders.order_id = ?", (int(order_id),)) if is_id else Where("FALSE")
+
+
+def _listings_scan(
+    connection: Connection,
+    query: Query,
+    market: str,
+    currency: str,
+    pending: Collection[str],
+    costed: Collection[str] | None,
+) -> _Scan:
+    where, by_key = _listings_where(connection, query, market, currency, pending, costed)
+    sort, descending = _sort(query.sort or "title", _LISTING_SORTS)
+    return _Scan("listings", _OFFER, (market,), by_key, _LISTING_COLUMNS, where, sort, "listings.row", descending)
+
+
+def _listing_is(listing: str) -> Where:
+    return Where("listings.id = ?", (listing.lower(),))
 
 
 def _orders_where(
