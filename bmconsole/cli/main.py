@@ -31,6 +31,9 @@ _COMMANDS = {
     "reprice": "bmconsole.cli.reprice:reprice",
     "config": "bmconsole.cli.config:config",
     "auth": "bmconsole.cli.auth:auth",
+    "backup": "bmconsole.cli.upkeep:backup",
+    "restore": "bmconsole.cli.upkeep:restore",
+    "purge": "bmconsole.cli.upkeep:purge",
     "completion": "bmconsole.cli.completion:completion",
 }
 
