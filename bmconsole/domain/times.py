@@ -19,7 +19,7 @@ def parse_time(text: str, zone: tzinfo = UTC) -> datetime:
 
 def stamp(moment: datetime) -> str:
     """Return `moment` as UTC text of fixed width (`2026-11-23T08:00:00.000Z`), which sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def unstamp(text: str | None) -> datetime | None:
