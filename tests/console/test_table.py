@@ -1,6 +1,8 @@
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 
 from textual import on
 from textual.app import App, ComposeResult
@@ -10,7 +12,7 @@ from textual.pilot import Pilot
 from bmconsole.console.look import text
 from bmconsole.console.theme import DARK, DEFAULTS
 from bmconsole.console.widgets.columns import Column
-from bmconsole.console.widgets.table import MARGIN, VirtualTable
+from bmconsole.console.widgets.table import MARGIN, MARK_GLYPH, Near, VirtualTable
 from bmconsole.errors import DiskTrouble
 from tests.console.waiting import until
 
@@ -27,6 +29,7 @@ class Items:
     def __init__(self, rows: list[Item]) -> None:
         self.rows = rows
         self.largest = 0
+        self.far = 0
         self.broken = False
 
     async def count(self) -> int:
@@ -34,9 +37,18 @@ class Items:
             raise DiskTrouble("The disk is full.")
         return len(self.rows)
 
-    async def page(self, offset: int, limit: int) -> Sequence[Item]:
+    async def page(self, offset: int, limit: int, near: Near | None = None) -> Sequence[Item] | None:
         self.largest = max(self.largest, limit)
-        return self.rows[offset : offset + limit]
+        if near is None:
+            self.far += 1
+            return self.rows[offset : offset + limit]
+        place = await self.position(near.key)
+        if place is None:
+            return None
+        return self.rows[max(0, place - limit) : place] if near.backward else self.rows[place + 1 : place + 1 + limit]
+
+    async def position(self, key: str) -> int | None:
+        return next((place for place, row in enumerate(self.rows) if row.id == key), None)
 
     def key(self, row: Item) -> str:
         return row.id
@@ -57,7 +69,7 @@ class TableApp(App[None]):
             Column[Item]("id", "Id", 8, lambda row: text(row.id), right=True, sort="id"),
             Column[Item]("name", "Name", 10, lambda row: text(row.name), grow=1),
         )
-        self.table: VirtualTable[Item] = VirtualTable(source, columns)
+        self.table: VirtualTable[Item] = VirtualTable(source, columns, markable=True)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
@@ -166,6 +178,91 @@ async def test_a_row_is_found_again_far_from_where_it_was() -> None:
         await renewed(app, source)
         assert (app.table.cursor_key, app.table.cursor_index) == ("k2", 402)
         await until(lambda: "row 2" in app.line(app.table.cursor_index - app.table.scroll_offset.y + 1))
+
+
+async def test_going_on_row_by_row_reads_behind_what_is_held() -> None:
+    source = numbered(5_000)
+    async with shown(source) as (app, pilot):
+        await pilot.press("G")
+        await until(lambda: app.table.cursor_key == "k4999")
+        before = source.far
+        for _ in range(30):
+            await pilot.press("pageup")
+        await until(lambda: app.table.cursor_key == f"k{4999 - 30 * 20}")
+        for _ in range(20):
+            await pilot.press("pagedown")
+        await until(lambda: app.table.cursor_key == f"k{4999 - 10 * 20}")
+        assert source.far == before
+        assert f"row {4999 - 10 * 20}" in app.line(app.table.cursor_index - app.table.scroll_offset.y + 1)
+
+
+async def test_marks_belong_to_rows_and_ranges_reach_beyond_what_is_held() -> None:
+    source = numbered(3_000)
+    async with shown(source) as (app, pilot):
+        await pilot.press("space", "j", "space")
+        assert list(app.table.marks) == ["k0", "k2"]
+        assert app.table.cursor_key == "k3"
+        assert MARK_GLYPH in app.line(1)
+        assert MARK_GLYPH not in app.line(2)
+        source.rows = [Item("new"), *source.rows]
+        await renewed(app, source)
+        assert list(app.table.marks) == ["k0", "k2"]
+        assert MARK_GLYPH in app.line(1)
+        assert "row 0" in app.line(1)
+        await pilot.press("M", "v")
+        source.rows = [Item("newer"), *source.rows]
+        await renewed(app, source)
+        await pilot.press("j", "j", "v")
+        assert list(app.table.marks) == ["k3", "k4", "k5"]
+        await pilot.press("M", "v", "G")
+        await until(lambda: app.table.cursor_key == "k2999")
+        await pilot.press("v")
+        await until(lambda: len(app.table.marks) == 2_995)
+        await pilot.press("M", "v", "g", "M")
+        assert list(app.table.marks) == []
+        assert not app.table.ranging
+
+
+async def test_the_mouse_marks_in_the_margin_and_ranges_with_shift() -> None:
+    async with shown(numbered(50)) as (app, pilot):
+        await pilot.click(app.table, offset=(1, 3))
+        assert list(app.table.marks) == ["k2"]
+        await pilot.click(app.table, offset=(6, 5), shift=True)
+        assert list(app.table.marks) == ["k2", "k3", "k4"]
+
+
+async def test_a_storm_of_changes_leaves_cursor_marks_and_line_where_they_are() -> None:
+    source = numbered(2_000)
+    async with shown(source) as (app, pilot):
+        await pilot.press(*["j"] * 30, "space", "J", "k")
+        wanted, expected = app.table.cursor_key, 31
+        assert wanted == f"k{expected}"
+        random = Random(7)
+        for step in range(50):
+            place = random.randrange(0, len(source.rows))
+            if step % 3:
+                source.rows = [*source.rows[:place], Item(f"new{step}"), *source.rows[place:]]
+            elif source.rows[place].id not in ("k30", "k31", *(f"k{number}" for number in range(25, 45))):
+                source.rows = [*source.rows[:place], *source.rows[place + 1 :]]
+            line = app.table.cursor_index - app.table.scroll_offset.y
+            app.table.renew()
+            if step % 5 == 0:
+                key = app.table.cursor_key
+                down = await source.position(key or "")
+                app.table.action_down()
+                assert down is not None
+                wanted, line = app.table.cursor_key, line + 1
+            await asyncio.sleep(0.02)
+            await until(lambda: not app.table._reading)
+            assert app.table.cursor_key == wanted
+            assert min(line, 19) == app.table.cursor_index - app.table.scroll_offset.y
+            assert app.table.cursor_index == await source.position(wanted or "")
+        assert list(app.table.marks) == ["k30", "k31"]
+        for y in range(1, 21):
+            row = app.table.row_at(app.table.scroll_offset.y + y - 1)
+            assert row is not None
+            assert row.id in app.line(y)
+            assert (MARK_GLYPH in app.line(y)) is (row.id in app.table.marks)
 
 
 async def test_the_wheel_takes_the_cursor_along() -> None:

@@ -52,8 +52,17 @@ class OrdersTab(RowsTab[OrderRow]):
     async def read_count(self, where: str) -> int:
         return await self.workspace.orders_count(where)
 
-    async def read_page(self, query: Query) -> Sequence[OrderRow]:
-        return await self.workspace.orders_page(query)
+    async def read_page(self, query: Query, *, backward: bool) -> Sequence[OrderRow]:
+        return await self.workspace.orders_page(query, backward=backward)
+
+    async def read_passing(self, where: str, keys: Sequence[str]) -> set[str]:
+        return await self.workspace.orders_passing(where, [int(key) for key in keys])
+
+    async def read_position(self, query: Query, key: str) -> int | None:
+        return await self.workspace.orders_position(query, key)
+
+    async def read_names(self, keys: Sequence[str]) -> list[str]:
+        return list(keys)
 
     def key(self, row: OrderRow) -> str:
         return str(row.order_id)

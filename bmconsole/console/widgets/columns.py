@@ -44,9 +44,9 @@ class Placed(Generic[Row]):
 def layout(columns: Sequence[Column[Row]], width: int, *, indent: int = 1) -> list[Placed[Row]]:
     """Place as many columns as fit into `width`, in their order; spare width goes to those that grow.
 
-    `indent` cells stay free on both sides. Columns of rank 0 stay even where they do not fit.
+    `indent` cells stay free on the left and one on the right. Columns of rank 0 stay even where they do not fit.
     """
-    room = max(0, width - 2 * indent)
+    room = max(0, width - indent - 1)
     kept = list(columns)
     while _taken(kept) > room:
         gone = max(kept, key=lambda column: (column.rank, columns.index(column)))

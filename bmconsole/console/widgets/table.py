@@ -1,6 +1,6 @@
 """A table of any number of rows that holds only those around the viewport and knows them by their key."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol
 
@@ -24,13 +24,27 @@ from bmconsole.errors import BmError
 MARGIN = 120
 """Rows held on either side of the viewport."""
 HEADER = 1
+MARK_GLYPH = "◆"
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A row that a page begins right behind (or, `backward`, ends right before), so that depth costs nothing."""
+
+    key: str
+    backward: bool = False
 
 
 class Source(Protocol[Row]):
-    """Where rows come from: any page of them in their order, and how many there are."""
+    """Where rows come from: any page of them in their order, how many there are, and where a key is among them.
+
+    A page is asked for by its offset; `near` says the same by a neighbour, which the source may use or not: it
+    answers None where that neighbour is gone.
+    """
 
     async def count(self) -> int: ...
-    async def page(self, offset: int, limit: int) -> Sequence[Row]: ...
+    async def page(self, offset: int, limit: int, near: Near | None = None) -> Sequence[Row] | None: ...
+    async def position(self, key: str) -> int | None: ...
     def key(self, row: Row) -> str: ...
 
 
@@ -44,8 +58,11 @@ class ListSource(Generic[Row]):
     async def count(self) -> int:
         return len(self.rows)
 
-    async def page(self, offset: int, limit: int) -> Sequence[Row]:
+    async def page(self, offset: int, limit: int, near: Near | None = None) -> Sequence[Row]:
         return self.rows[offset : offset + limit]
+
+    async def position(self, key: str) -> int | None:
+        return next((place for place, row in enumerate(self.rows) if self.key(row) == key), None)
 
     def key(self, row: Row) -> str:
         return str(getattr(row, self._key))
@@ -123,9 +140,26 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         table: Widget
         rows: int
 
-    def __init__(self, source: Source[Row], columns: Sequence[Column[Row]], *, id: str | None = None) -> None:
+    @dataclass
+    class Marked(Message):
+        """Other rows are marked now."""
+
+        table: Widget
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, VirtualTable.Marked) and message.table is self.table
+
+    def __init__(
+        self,
+        source: Source[Row],
+        columns: Sequence[Column[Row]],
+        *,
+        id: str | None = None,
+        markable: bool = False,
+    ) -> None:
         super().__init__(id=id)
         self.source = source
+        self.markable = markable
         self._columns = tuple(columns)
         self._placed: list[Placed[Row]] = []
         self._rows: Sequence[Row] = ()
@@ -136,6 +170,9 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._recount = False
         self._reading = self._wheeling = False
         self._styles: dict[str, Style] = {}
+        self._tones: dict[Tone, Style] = {}
+        self._marks: dict[str, None] = {}
+        self._anchor: tuple[str, int] | None = None
 
     # What the owner may ask.
 
@@ -156,8 +193,18 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     @columns.setter
     def columns(self, columns: Sequence[Column[Row]]) -> None:
         self._columns = tuple(columns)
-        self._placed = layout(self._columns, self.size.width)
+        self._placed = self._layout()
         self.refresh()
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The keys of the marked rows, in the order in which they were marked, whether they are shown or not."""
+        return tuple(self._marks)
+
+    @property
+    def ranging(self) -> bool:
+        """Whether a range is being marked."""
+        return self._anchor is not None
 
     @property
     def held(self) -> int:
@@ -172,7 +219,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     def load(self) -> None:
         """Read another query; the cursor goes to its first row, and stays at the top until it is moved."""
         self._epoch += 1
-        self._touched, self._cursor_key = False, None
+        self._touched, self._cursor_key, self._anchor = False, None, None
         self._place_cursor(0)
         self.scroll_to(0, 0, animate=False, force=True)
         self.renew()
@@ -188,7 +235,82 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self._place_cursor(max(0, min(index, self.row_count - 1)), by_hand=by_hand)
         self._show_cursor()
 
+    def mark(self, keys: Iterable[str], on: bool = True) -> None:
+        """Mark rows, or take their marks off; marks belong to keys and outlive filters and refreshes."""
+        for key in keys:
+            if on:
+                self._marks[key] = None
+            else:
+                self._marks.pop(key, None)
+        self.refresh()
+        self.post_message(self.Marked(self))
+
+    def cancel_range(self) -> bool:
+        """Stop marking a range; return whether one was being marked."""
+        was, self._anchor = self._anchor is not None, None
+        if was:
+            self.refresh()
+            self.post_message(self.Marked(self))
+        return was
+
     # Keys.
+
+    def action_mark(self) -> None:
+        """Mark the row or take its mark off, and go to the next; ends a range where one was begun."""
+        if self._anchor is not None:
+            self.action_mark_range()
+        elif self.markable and self._cursor_key is not None:
+            self.mark([self._cursor_key], self._cursor_key not in self._marks)
+            self.action_down()
+
+    def action_mark_range(self) -> None:
+        """Begin a range of marks at the cursor, or mark everything from where it began up to the cursor."""
+        if not self.markable or self._cursor_key is None:
+            return
+        if self._anchor is None:
+            self._anchor = (self._cursor_key, self.cursor_index)
+            self.refresh()
+            self.post_message(self.Marked(self))
+            return
+        (first, place), self._anchor = self._anchor, None
+        low, high = sorted((place, self.cursor_index))
+        begun = self.row_at(place)
+        if begun is not None and self.source.key(begun) == first:
+            rows = self._rows[low - self._start : high - self._start + 1]
+            self.mark([self.source.key(row) for row in rows])
+        else:
+            self.run_worker(self._mark_between(first, self._cursor_key), group="marks", exit_on_error=True)
+
+    def action_mark_down(self) -> None:
+        self._mark_and_go(1)
+
+    def action_mark_up(self) -> None:
+        self._mark_and_go(-1)
+
+    def action_clear_marks(self) -> None:
+        if not self.cancel_range() and self._marks:
+            self._marks.clear()
+            self.mark(())
+
+    def _mark_and_go(self, step: int) -> None:
+        if self.markable and self._cursor_key is not None:
+            self.mark([self._cursor_key])
+            self.move_to(self.cursor_index + step, by_hand=True)
+
+    async def _mark_between(self, first: str, last: str) -> None:
+        """Mark a range whose ends are not both in memory; where they are now is asked for."""
+        try:
+            places = [await self.source.position(key) for key in (first, last)]
+            ends = sorted(place for place in places if place is not None)
+            rows = await self.source.page(ends[0], ends[1] - ends[0] + 1) if len(ends) == 2 else None
+        except BmError as error:
+            self.post_message(self.Failed(self, error))
+            return
+        keys = [self.source.key(row) for row in rows or ()]
+        if keys and {keys[0], keys[-1]} == {first, last}:
+            self.mark(keys)
+        else:
+            self.notify("The rows moved; mark the range again.", severity="warning", markup=False)
 
     def action_choose(self) -> None:
         if self._cursor_key is not None:
@@ -201,10 +323,10 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         self.move_to(self.cursor_index - 1, by_hand=True)
 
     def action_page_down(self) -> None:
-        self._page(self._visible)
+        self._leaf(self._visible)
 
     def action_page_up(self) -> None:
-        self._page(-self._visible)
+        self._leaf(-self._visible)
 
     def action_top(self) -> None:
         self.move_to(0, by_hand=True)
@@ -212,7 +334,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     def action_end(self) -> None:
         self.move_to(self.row_count - 1, by_hand=True)
 
-    def _page(self, rows: int) -> None:
+    def _leaf(self, rows: int) -> None:
         target = self.cursor_index + rows
         self.scroll_to(y=self.scroll_offset.y + rows, animate=False, force=True)
         self.move_to(target, by_hand=True)
@@ -228,8 +350,15 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             return
         index = self.scroll_offset.y + event.y - HEADER
         if index < self.row_count:
+            if event.shift and self.markable and self._cursor_key is not None:
+                self._anchor = self._anchor or (self._cursor_key, self.cursor_index)
+                self.move_to(index, by_hand=True)
+                self.action_mark_range()
+                return
             self.move_to(index, by_hand=True)
-            if event.chain == 2:
+            if self.markable and event.x <= 1 and self._cursor_key is not None:
+                self.mark([self._cursor_key], self._cursor_key not in self._marks)
+            elif event.chain == 2:
                 self.action_choose()
 
     def _on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
@@ -259,10 +388,9 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
                 try:
                     count = await self.source.count() if recount else self.row_count
                     start, limit = self._wanted(count)
-                    rows = await self.source.page(start, limit)
-                    if recount and self._lost(rows):
-                        rows = await self.source.page(max(0, start - 4 * MARGIN), limit + 8 * MARGIN)
-                        start = max(0, start - 4 * MARGIN)
+                    rows = await self._page(start, limit, moved=recount)
+                    if recount:
+                        start, rows = await self._with_cursor(start, rows, limit)
                 except BmError as error:
                     self.post_message(self.Failed(self, error))
                     return
@@ -287,9 +415,33 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         bottom = min(self.row_count, top + self._visible)
         return top < bottom and not (self._start <= top and bottom <= self._start + len(self._rows))
 
-    def _lost(self, rows: Sequence[Row]) -> bool:
-        key = self._cursor_key
-        return self._touched and key is not None and all(self.source.key(row) != key for row in rows)
+    async def _page(self, start: int, limit: int, *, moved: bool) -> Sequence[Row]:
+        """Return the rows from `start` on; by a neighbour in memory, unless rows may have `moved` since it was read."""
+        near = None
+        if not moved:
+            above, below = self.row_at(start - 1), self.row_at(start + limit)
+            if above is not None:
+                near = Near(self.source.key(above))
+            elif below is not None and start > 0:
+                near = Near(self.source.key(below), backward=True)
+        rows = await self.source.page(start, limit, near) if near else None
+        if rows is None or (near and near.backward and len(rows) < limit):
+            rows = await self.source.page(start, limit)
+        return rows or ()
+
+    async def _with_cursor(self, start: int, rows: Sequence[Row], limit: int) -> tuple[int, Sequence[Row]]:
+        """Return a page with the cursor's row in it, wherever that went; the page as it is where that row is gone."""
+        for _ in range(3):
+            key = self._cursor_key
+            if not self._touched or key is None or any(self.source.key(row) == key for row in rows):
+                break
+            place = await self.source.position(key)
+            if place is None:
+                break
+            line = self.cursor_index - self.scroll_offset.y
+            start = max(0, place - line - MARGIN)
+            rows = await self._page(start, limit, moved=True)
+        return start, rows
 
     def _install(self, count: int, start: int, rows: Sequence[Row], *, recounted: bool) -> None:
         old_rows, old_start = self._rows, self._start
@@ -312,6 +464,9 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             self._extend()
         if shift:
             self.scroll_to(y=self.scroll_offset.y + shift, animate=False, force=True)
+        if self._anchor is not None:
+            key, place = self._anchor
+            self._anchor = (key, where.get(key, place + shift))
         self._cursor_key = None
         self._place_cursor(index)
         self.refresh()
@@ -328,6 +483,13 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     def _visible(self) -> int:
         return max(1, self.size.height - HEADER)
 
+    @property
+    def _indent(self) -> int:
+        return 2 if self.markable else 1
+
+    def _layout(self) -> list[Placed[Row]]:
+        return layout(self._columns, self.size.width, indent=self._indent)
+
     def _extend(self) -> None:
         self.virtual_size = Size(self.size.width, self.row_count + HEADER)
 
@@ -337,8 +499,11 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         key = None if row is None else self.source.key(row)
         if key != self._cursor_key or before != index:
             self._cursor_key = key
-            self._repaint_row(before)
-            self._repaint_row(index)
+            if self._anchor is None:
+                self._repaint_row(before)
+                self._repaint_row(index)
+            else:
+                self.refresh()
             self.post_message(self.Moved(self, key, by_hand))
 
     def _show_cursor(self) -> None:
@@ -368,7 +533,7 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
 
     @on(Resize)
     def _fit(self) -> None:
-        self._placed = layout(self._columns, self.size.width)
+        self._placed = self._layout()
         self._extend()
         self._show_cursor()
         if self._missing():
@@ -377,12 +542,18 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
     def notify_style_update(self) -> None:
         """Forget colours with the theme that they came from."""
         self._styles.clear()
+        self._tones.clear()
         super().notify_style_update()
 
     def _base(self, name: str) -> Style:
         if name not in self._styles:
-            self._styles[name] = self.get_component_rich_style(f"table--{name}")
+            self._styles[name] = self.get_component_rich_style(f"table--{name}", partial=name == "edge")
         return self._styles[name]
+
+    def _tone(self, tone: Tone) -> Style:
+        if tone not in self._tones:
+            self._tones[tone] = self.tone(tone)
+        return self._tones[tone]
 
     def render_line(self, y: int) -> Strip:
         """Paint the header, or the row that is at `y`."""
@@ -400,8 +571,11 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
         base = self._base(kind)
         if row is None:
             return Strip([Segment("   ·".ljust(width), base + self.tone(Tone.DIM))])
-        edge = Segment("▌", base + self._edge()) if cursor and self.has_focus else Segment(" ", base)
-        segments, x = [edge], 1
+        edge = Segment("▌", base + self._base("edge")) if cursor and self.has_focus else Segment(" ", base)
+        segments, x = [edge], self._indent
+        if self.markable:
+            mark = self._mark_of(index, self.source.key(row))
+            segments.append(Segment(mark, base + self._tone(Tone.WARN)) if mark != " " else Segment(mark, base))
         for placed in self._placed:
             if placed.x > x:
                 segments.append(Segment(" " * (placed.x - x), base))
@@ -409,13 +583,18 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
             x = placed.x + placed.width
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _edge(self) -> Style:
-        return self.get_component_rich_style("table--edge", partial=True)
+    def _mark_of(self, index: int, key: str) -> str:
+        if key in self._marks:
+            return MARK_GLYPH
+        if self._anchor is None:
+            return " "
+        low, high = sorted((self._anchor[1], self.cursor_index))
+        return "◇" if low <= index <= high else " "
 
     def _header(self, width: int) -> Strip:
         base = self._base("header")
         field, descending = self.sort.lstrip("-"), self.sort.startswith("-")
-        segments, x = [Segment(" ", base)], 1
+        segments, x = [Segment(" " * self._indent, base)], self._indent
         for placed in self._placed:
             column = placed.column
             sorted_ = bool(column.sort) and column.sort == field
