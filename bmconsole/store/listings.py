@@ -68,7 +68,12 @@ def store(connection: Connection, records: Sequence[ListingRecord], *, fetched_a
             same.append(record)
         else:
             differing.append((record, content_hash))
-    refused = write_each(connection, differing, lambda item: _write(connection, *item, at))
+
+    def write(items: Sequence[tuple[ListingRecord, bytes]]) -> None:
+        for record, content_hash in items:
+            _write(connection, record, content_hash, at)
+
+    refused = write_each(connection, differing, write)
     connection.executemany(
         "UPDATE offers SET fetched_at = max(fetched_at, ?) WHERE listing = ? AND market = ?",
         [(at, record.listing.id, record.market) for record in same],

@@ -1,6 +1,6 @@
 """Rows of orders and their lines; what the server said, never what we mean to change."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -22,7 +22,8 @@ _UPSERT = (
     f"INSERT INTO orders ({_COLUMNS}) VALUES ({', '.join('?' * 25)}) ON CONFLICT (order_id) DO UPDATE SET "  # noqa: S608 - fixed names
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
-_LINE = f"INSERT OR REPLACE INTO orderlines VALUES ({', '.join('?' * 22)})"  # noqa: S608 - fixed names
+_LINE = f"INSERT INTO orderlines VALUES ({', '.join('?' * 22)})"  # noqa: S608 - fixed names
+Values = tuple[object, ...]
 _CLOCK_GRAIN = timedelta(seconds=2)
 """How far two readings of the server's clock may lie apart although they mean the same moment: `Date` has seconds."""
 
@@ -33,6 +34,10 @@ class OrderRecord:
 
     order: Order
     raw: str
+
+
+_Differing = tuple[OrderRecord, bytes, str | None, str | None]
+"""A record to write, its hash, when it was modified, and when its buyer was taken out."""
 
 
 def store(
@@ -59,7 +64,7 @@ def store(
             list(by_id),
         )
     }
-    differing: list[tuple[OrderRecord, bytes, str | None, str | None]] = []
+    differing: list[_Differing] = []
     same: list[tuple[str, int]] = []
     for order_id, record in by_id.items():
         row = known.get(order_id)
@@ -72,7 +77,7 @@ def store(
             if purged:
                 record = OrderRecord(purge.without_buyer(record.order), purge.raw_without_buyer(record.raw))
             differing.append((record, content_hash, modified, at if purged else None))
-    refused = write_each(connection, differing, lambda item: _write(connection, *item, at))
+    refused = write_each(connection, differing, lambda items: _write(connection, items, known, at))
     lost = {item[0].order.order_id for item, _ in refused}
     written = [record for record, *_ in differing if record.order.order_id not in lost]
     search.keep(connection, Table.ORDERS, {r.order.order_id: search.order_text(r.order) for r in written})
@@ -145,51 +150,48 @@ def counts(connection: Connection, now: datetime) -> tuple[dict[str, int], int]:
     return by_status, int(late)
 
 
-def _write(
-    connection: Connection,
-    record: OrderRecord,
-    content_hash: bytes,
-    modified: str | None,
-    purged: str | None,
-    fetched_at: str,
-) -> None:
+def _write(connection: Connection, items: Sequence[_Differing], known: Container[int], at: str) -> None:
+    connection.executemany(_UPSERT, [_row(*item, at) for item in items])
+    before = [(item[0].order.order_id,) for item in items if item[0].order.order_id in known]
+    connection.executemany("DELETE FROM orderlines WHERE order_id = ?", before)
+    connection.executemany(
+        _LINE, [_line(item[0].order.order_id, line) for item in items for line in item[0].order.orderlines]
+    )
+
+
+def _row(record: OrderRecord, content_hash: bytes, modified: str | None, purged: str | None, at: str) -> Values:
     order = record.order
     address = order.shipping_address
-    connection.execute(
-        _UPSERT,
-        (
-            order.order_id,
-            order.state,
-            order.status,
-            order.country_code,
-            order.currency,
-            _minor(order.price),
-            _minor(order.shipping_price),
-            _minor(order.sales_taxes),
-            _text(order.date_creation),
-            modified,
-            _text(order.date_payment),
-            _text(order.date_shipping),
-            _text(order.expected_dispatch_date),
-            _text(order.due),
-            len(order.orderlines),
-            address.name or order.billing_address.name or None,
-            address.city,
-            order.tracking_number,
-            order.shipper_display,
-            order.payment_method,
-            int(order.is_backship),
-            record.raw,
-            content_hash,
-            fetched_at,
-            purged,
-        ),
+    return (
+        order.order_id,
+        order.state,
+        order.status,
+        order.country_code,
+        order.currency,
+        _minor(order.price),
+        _minor(order.shipping_price),
+        _minor(order.sales_taxes),
+        _text(order.date_creation),
+        modified,
+        _text(order.date_payment),
+        _text(order.date_shipping),
+        _text(order.expected_dispatch_date),
+        _text(order.due),
+        len(order.orderlines),
+        address.name or order.billing_address.name or None,
+        address.city,
+        order.tracking_number,
+        order.shipper_display,
+        order.payment_method,
+        int(order.is_backship),
+        record.raw,
+        content_hash,
+        at,
+        purged,
     )
-    connection.execute("DELETE FROM orderlines WHERE order_id = ?", (order.order_id,))
-    connection.executemany(_LINE, [_line(order.order_id, line) for line in order.orderlines])
 
 
-def _line(order_id: int, line: Orderline) -> tuple[object, ...]:
+def _line(order_id: int, line: Orderline) -> Values:
     currency = line.price.currency if line.price else None
     return (
         order_id,

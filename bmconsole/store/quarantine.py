@@ -41,31 +41,30 @@ class Stored(Generic[R]):
     refused: Sequence[tuple[R, str]] = ()
 
 
-def write_each(connection: Connection, records: Sequence[R], write: Callable[[R], None]) -> list[tuple[R, str]]:
-    """Write records; those that cannot be written are left out and returned with the kind of fault."""
+def write_each(
+    connection: Connection, records: Sequence[R], write: Callable[[Sequence[R]], None]
+) -> list[tuple[R, str]]:
+    """Write records; those that cannot be written are left out and returned with the kind of fault.
+
+    `write` is given all of them at once, and one by one only where that fails.
+    """
+    if not records or _written(connection, records, write) is None:
+        return []
+    told = ((record, _written(connection, [record], write)) for record in records)
+    return [(record, fault) for record, fault in told if fault is not None]
+
+
+def _written(connection: Connection, records: Sequence[R], write: Callable[[Sequence[R]], None]) -> str | None:
+    """Write records or none of them; return the kind of fault, None where they were written."""
     connection.execute("SAVEPOINT records")
     try:
-        for record in records:
-            write(record)
-    except _UNWRITABLE:
+        write(records)
+    except _UNWRITABLE as error:
         connection.execute("ROLLBACK TO records")
-        return [pair for record in records if (pair := _write_one(connection, record, write)) is not None]
+        return f"cannot be stored: {type(error).__name__}"
     finally:
         if connection.in_transaction:
             connection.execute("RELEASE records")
-    return []
-
-
-def _write_one(connection: Connection, record: R, write: Callable[[R], None]) -> tuple[R, str] | None:
-    connection.execute("SAVEPOINT record")
-    try:
-        write(record)
-    except _UNWRITABLE as error:
-        connection.execute("ROLLBACK TO record")
-        return record, f"cannot be stored: {type(error).__name__}"
-    finally:
-        if connection.in_transaction:
-            connection.execute("RELEASE record")
     return None
 
 
