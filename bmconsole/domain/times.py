@@ -19,7 +19,17 @@ def parse_time(text: str, zone: tzinfo = UTC) -> datetime:
 
 def stamp(moment: datetime) -> str:
     """Return `moment` as UTC text of fixed width (`2026-11-23T08:00:00.000Z`), which sorts as time does."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+    at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    # Half the time of isoformat; a page of orders has some four hundred.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031 - an f-string takes twice as long
+        at.year,
+        at.month,
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        at.microsecond // 1000,
+    )
 
 
 def unstamp(text: str | None) -> datetime | None:

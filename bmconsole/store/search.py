@@ -11,6 +11,7 @@ row with exactly this id and rows whose SKU begins with it.
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _MOST_TRIGRAMS = 4
 _LONGEST_PART = 1_000
 _BATCH = 500
 _LAST = "\U0010ffff"
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,12 @@ SCHEMA = tuple(
 
 def fold(text: str) -> str:
     """Return `text` without case, accents and what SQLite cannot hold, so that equal for people is equal."""
-    if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text.encode("utf-8", "replace").decode())
-        text = "".join(part for part in parts if not unicodedata.combining(part)).casefold()
-    return text.lower().replace("\0", " ").replace("\n", " ")
+    return _folded(text.replace("\n", " "))
 
 
 def order_text(order: Order) -> str:
     """Return what an order is found by."""
-    lines = ((line.sku, line.product, line.imei) for line in order.orderlines)
+    lines = [(line.sku, line.product, line.imei) for line in order.orderlines]
     buyer = order.shipping_address.name or order.billing_address.name
     return _text(order.order_id, order.tracking_number, buyer, order.shipping_address.city, *_flat(lines))
 
@@ -214,8 +213,23 @@ def _unindex(connection: Connection, names: _Searched, texts: Sequence[tuple[int
 
 
 def _text(*parts: str | int | None) -> str:
+    texts = dict.fromkeys([str(part)[:_LONGEST_PART] for part in parts if part is not None and part != ""])
     # A line break between them, which no folded text has, keeps a phrase within one part.
-    return "\n".join(dict.fromkeys(fold(str(part)[:_LONGEST_PART]) for part in parts if part not in (None, "")))
+    joined = "\n".join(texts)
+    if joined.count("\n") >= len(texts):
+        joined = "\n".join(text.replace("\n", " ") for text in texts)
+    return _folded(joined)
+
+
+def _folded(text: str) -> str:
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text.encode("utf-8", "replace").decode())
+        text = _NOT_ASCII.sub(_without_marks, parts).casefold()
+    return text.lower().replace("\0", " ")
+
+
+def _without_marks(found: re.Match[str]) -> str:
+    return "".join([part for part in found[0] if not unicodedata.combining(part)])
 
 
 def _flat(lines: Iterable[tuple[str | None, ...]]) -> Iterator[str | None]:
