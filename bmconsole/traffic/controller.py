@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from bmconsole.domain.priority import Priority
 from bmconsole.traffic.errors import CostTooLarge, DeadlineExpired, TrafficClosed
-from bmconsole.traffic.ledger import Answer, Granted, Ledger, LedgerEvent, Outcome
+from bmconsole.traffic.ledger import Answer, Denied, Granted, Ledger, LedgerEvent, Outcome
 from bmconsole.traffic.queue import Lane, Queue, Waiter
 from bmconsole.traffic.routes import Costs
 from bmconsole.traffic.rules import EDGE, SENSITIVE, Rule, by_name, rule_of
@@ -127,9 +127,15 @@ class TrafficController:
         loop = asyncio.get_running_loop()
         lane = self._queue.lane(costs, priority)
         again = number is not None
-        waiter = Waiter(number or next(self._numbers), costs, deadline, loop.time(), loop.create_future())
+        number = number or next(self._numbers)
+        answer = self._ask_alone(lane, costs, deadline)
+        if isinstance(answer, Granted):
+            return self._slot(answer, lane, costs, number, 0.0)
+        waiter = Waiter(number, costs, deadline, loop.time(), loop.create_future())
         self._queue.add(lane, waiter, again=again)
-        if lane.head is waiter:
+        if isinstance(answer, asyncio.Future):
+            self._await_reply(answer, lane, waiter)
+        elif lane.head is waiter:
             self._pump()
         try:
             return await waiter.future
@@ -230,13 +236,24 @@ class TrafficController:
                     self._refuse(lane, waiter, error)
                     continue
                 if isinstance(answer, asyncio.Future):
-                    self._asking = answer
-                    answer.add_done_callback(functools.partial(self._replied, lane, waiter))
+                    self._await_reply(answer, lane, waiter)
                     return
                 self._take_answer(answer, lane, waiter)
         finally:
             self._pumping = False
         self._arm()
+
+    def _ask_alone(self, lane: Lane, costs: Costs, deadline: float | None) -> "Answer | asyncio.Future[Answer] | None":
+        """Ask without queueing where nobody waits; None when it is in vain to ask now."""
+        if self._queue.busy or self._asking is not None or deadline is not None:
+            return None
+        if lane.not_before > self._ledger.now() or not self._background_may_ask(lane.priority):
+            return None
+        answer = self._ledger.take(costs, lane.priority, 1 << lane.priority)
+        if isinstance(answer, Denied):
+            self._overdue = answer.overdue
+            lane.not_before = answer.retry_at
+        return answer
 
     def _next_lane(self) -> Lane | None:
         """Return the lane whose head may ask now: an overdue one, else of the highest priority the oldest."""
@@ -261,25 +278,32 @@ class TrafficController:
     def _background_is_full(self) -> bool:
         return self._in_flight[2] + self._in_flight[3] >= self._background_in_flight
 
-    def _take_answer(self, answer: Answer, lane: Lane, waiter: Waiter) -> None:
-        self._overdue = answer.overdue
-        if isinstance(answer, Granted):
-            lane.not_before = answer.next_at
-            self._granted(answer, lane, waiter)
-        else:
-            lane.not_before = answer.retry_at
+    def _await_reply(self, answer: "asyncio.Future[Answer]", lane: Lane, waiter: Waiter) -> None:
+        self._asking = answer
+        answer.add_done_callback(functools.partial(self._replied, lane, waiter))
 
-    def _granted(self, answer: Granted, lane: Lane, waiter: Waiter) -> None:
-        slot = Slot(self, answer.ticket, waiter.costs, lane.priority, waiter.number, answer.at)
-        self._in_flight[lane.priority] += 1
+    def _take_answer(self, answer: Answer, lane: Lane, waiter: Waiter) -> None:
+        if isinstance(answer, Denied):
+            self._overdue = answer.overdue
+            lane.not_before = answer.retry_at
+            return
         self._queue.remove(lane, waiter)
+        waited = asyncio.get_running_loop().time() - waiter.since
+        slot = self._slot(answer, lane, waiter.costs, waiter.number, waited)
         if waiter.future.done():
             slot.refund()
-            return
-        if lane.priority >= Priority.NORMAL:
+        else:
+            waiter.future.set_result(slot)
+
+    def _slot(self, granted: Granted, lane: Lane, costs: Costs, number: int, waited: float) -> Slot:
+        self._overdue = granted.overdue
+        lane.not_before = granted.next_at
+        priority = lane.priority
+        self._in_flight[priority] += 1
+        if priority >= Priority.NORMAL:
             self._smoother.use()
-        self._waits[lane.priority].add(asyncio.get_running_loop().time() - waiter.since)
-        waiter.future.set_result(slot)
+        self._waits[priority].add(waited)
+        return Slot(self, granted.ticket, costs, priority, number, granted.at)
 
     def _replied(self, lane: Lane, waiter: Waiter, done: "asyncio.Future[Answer]") -> None:
         self._asking = None

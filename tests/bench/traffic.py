@@ -22,7 +22,7 @@ from bmconsole.domain.priority import Priority
 from bmconsole.traffic.stats import percentile
 from tests.bench import traffic_costs as costs
 from tests.bench import traffic_virtual as virtual
-from tests.bench.traffic_rivals import RIVALS
+from tests.bench.traffic_rivals import RIVALS, Ours
 from tests.traffic.loopback import StrictServer
 from tests.traffic.server import fullest
 from tests.traffic.world import lognormal, uniform
@@ -47,6 +47,8 @@ async def serve(seconds: float) -> None:
 async def load(rival_name: str, url: str, seconds: float, folder: str, backlog: int, probes: str) -> None:
     """Be a client: print waits of the interactive requests, mean round trip and CPU."""
     rival = RIVALS[rival_name](LIMIT, WINDOW, Path(folder))
+    if isinstance(rival, Ours) and probes == "pages":
+        rival.controller.attach(True)  # pages are loaded by consoles
     waits: list[float] = []
     trips: list[float] = []
     loop = asyncio.get_running_loop()

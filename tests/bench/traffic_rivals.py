@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import InMemoryBucket, Limiter, Rate
 
 from bmconsole.domain.priority import Priority
+from bmconsole.store.sqlite import sqlite3
 from bmconsole.traffic import MemoryLedger, Rule, TrafficController
 from bmconsole.traffic.clock import SystemClock
 from bmconsole.traffic.ledger import Ledger
@@ -41,7 +43,7 @@ class Ours:
         rules = (Rule("edge", limit, window, reserve=2 if limit >= 50 else 0),)
         ledger: Ledger = MemoryLedger(rules)
         if folder is not None:
-            ledger = SqliteLedger(folder / "ledger-bench.db", rules, clock=SystemClock(), program="bench")
+            ledger = _open(folder / "ledger-bench.db", rules)
         self.controller = TrafficController(rules, ledger)
 
     async def acquire(self, priority: Priority) -> Callable[[], None]:
@@ -49,6 +51,14 @@ class Ours:
 
     async def aclose(self) -> None:
         await self.controller.aclose()
+
+
+def _open(path: Path, rules: tuple[Rule, ...]) -> SqliteLedger:
+    while True:
+        try:
+            return SqliteLedger(path, rules, clock=SystemClock(), program="bench")
+        except sqlite3.OperationalError:  # another process is just opening it
+            time.sleep(0.02)
 
 
 class AiolimiterReadme:

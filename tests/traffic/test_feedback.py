@@ -329,9 +329,9 @@ def test_a_pause_holds_for_the_other_processes_too(tmp_path: Path) -> None:
 
 
 def test_beside_a_stranger_who_takes_a_tenth_most_of_the_rest_is_ours() -> None:
-    """Twenty minutes beside 2 requests a second that nobody told us of, at a server that blocks for ten seconds."""
+    """A quarter of an hour beside 2 requests a second that nobody told us of; the server blocks for ten seconds."""
     world = World((Rule("edge", 200, 10.0),))
-    seconds = 1200.0
+    seconds = 900.0
     window: list[float] = []
     ours = blocks = 0
     blocked_until = 0.0

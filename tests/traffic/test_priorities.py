@@ -25,7 +25,7 @@ def controllers(world: World, shared: bool, folder: Path, count: int) -> list[Tr
 @pytest.mark.parametrize("shared", [False, True], ids=["one process", "three processes"])
 def test_an_operator_hardly_waits_for_a_backlog(shared: bool, tmp_path: Path) -> None:
     world = World(DOCUMENTED, latency=uniform(0.2))
-    seconds = 100.0 if shared else 300.0
+    seconds = 100.0 if shared else 200.0
 
     async def scenario() -> None:
         console, sync, sweep = controllers(world, shared, tmp_path, 3)
@@ -47,7 +47,7 @@ def test_an_operator_hardly_waits_for_a_backlog(shared: bool, tmp_path: Path) ->
 @pytest.mark.parametrize("shared", [False, True], ids=["one process", "two processes"])
 def test_page_loads_of_six_calls_wait_little(shared: bool, tmp_path: Path) -> None:
     world = World(DOCUMENTED, latency=uniform(0.2))
-    seconds = 150.0 if shared else 400.0
+    seconds = 150.0 if shared else 300.0
 
     async def scenario() -> None:
         console, sweep = controllers(world, shared, tmp_path, 2)

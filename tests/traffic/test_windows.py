@@ -24,7 +24,7 @@ BURSTY = (Rule("edge", 10, 2.0),)
 )
 def test_a_saturated_edge_is_full_and_never_overrun(latency: Latency, mean: float) -> None:
     world = World(DOCUMENTED, latency=latency)
-    seconds = 300.0
+    seconds = 200.0
 
     async def scenario() -> None:
         controller = world.controller()
@@ -96,7 +96,7 @@ def test_an_instant_network_fills_the_closed_window_exactly() -> None:
 
 def test_stacked_rules_all_hold_and_no_class_holds_back_another() -> None:
     world = World(DOCUMENTED, latency=uniform(0.3))
-    seconds = 300.0
+    seconds = 200.0
     competitors = costs_of("GET", "/ws/backbox/v1/competitors/1")
     tree = costs_of("GET", "/ws/category/tree")
     lines = costs_of("POST", "/ws/listings", sku_lines=50)
