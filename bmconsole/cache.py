@@ -1,9 +1,10 @@
 """What one profile has on this machine: its three files, and everything that can be read without a request."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone
@@ -28,6 +29,8 @@ from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
 from bmconsole.store.sqlite import Connection
 
 _BATCH = 200
+
+T = TypeVar("T")
 
 
 class Files:
@@ -303,6 +306,10 @@ class Cache:
                 f"There is no write {intent_id}.", field="id", value=str(intent_id), hint="See `bmconsole writes list`."
             )
         return found
+
+    async def read_mirror(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a read connection to the mirror, for what no other method gives."""
+        return await self._mirror.read(work)
 
     async def changed(self) -> bool:
         """Return whether any of the three files changed since the last call, whoever wrote."""

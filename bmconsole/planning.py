@@ -2,25 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from bmconsole.domain.bulk import Prepared
 from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState, Values
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import INVOICE
 from bmconsole.domain.views import OrderNote, WritePlan
 from bmconsole.errors import Conflict, Guarded, NotFound, UsageError
+from bmconsole.store import bulk as bulk_rows
 from bmconsole.store import devices as device_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import leases, notes
 from bmconsole.store import shippings as shipping_rows
 from bmconsole.store.leases import Held
 from bmconsole.store.sqlite import Connection
-from bmconsole.writes.bulk import also_confirm, in_run, together
+from bmconsole.writes.bulk import also_confirm, duration, in_run, seconds_for, together
+from bmconsole.writes.csvfile import read_table
+from bmconsole.writes.importing import LISTING_COLUMNS, PARCEL_COLUMNS, Shelf, keys_in, plan_import, plan_parcels
 from bmconsole.writes.orders import Device, invoice_want, plan_invoice, plan_move, plan_ship
-from bmconsole.writes.plan import plan_listing, shippings_in
+from bmconsole.writes.plan import Shipping, plan_listing, shippings_in
 from bmconsole.writes.undo import Refusal, overwrite_plan, plan_undo, refusal
-from bmconsole.writing import Writing
+from bmconsole.writing import AT_ONCE, Writing
 
 __all__ = ["Device", "Planning", "Refusal"]
 
@@ -52,6 +57,44 @@ class Planning(Writing):
         if fields.get("quantity", "").strip() == "0" and len(plan.intents) > 1:
             return also_confirm(plan, len(plan.intents), f"{len(plan.intents)} listings go offline")
         return plan
+
+    async def plan_import(self, content: bytes) -> Prepared:
+        """Plan what a file of listings asks for: CSV or JSON lines, a line for each listing and market.
+
+        Raises:
+            UsageError: It is no such file; faults of single lines are in what is returned.
+        """
+        table = await asyncio.to_thread(read_table, content, LISTING_COLUMNS)
+        keys = keys_in(table)
+
+        def look(connection: Connection) -> Shelf:
+            named = bulk_rows.named(connection, keys)
+            found = bulk_rows.listings(connection, (number for numbers in named.values() for number in numbers))
+            shippings: dict[tuple[str, str], tuple[Shipping, ...]] = {}
+            if any(name.startswith("ship") for name in table.columns):
+                pairs = [(number, market) for number in found for market in self.profile.markets]
+                shippings = {key: shippings_in(raw) for key, raw in bulk_rows.records(connection, pairs).items()}
+            return Shelf(named, found, shippings, self.profile.markets)
+
+        shelf = await self._mirror.read(look)
+        return self._timed(plan_import(table, shelf, now=self.now(), run=self._new_run("import")))
+
+    async def plan_ship_file(self, content: bytes) -> Prepared:
+        """Plan to ship what a file of parcels names; raises as `plan_import`."""
+        table = await asyncio.to_thread(read_table, content, PARCEL_COLUMNS)
+        ids = [int(text) for line in table.lines if (text := line.cells.get("order_id", "")).isdecimal()]
+        known = [number for number in dict.fromkeys(ids) if number < 1 << 63]
+        orders = {order.order_id: order async for order in self.orders(known)}
+        typed = {line.cells[name] for line in table.lines for name in ("imei", "serial") if name in line.cells}
+        registered = await self._registered(typed)
+        return self._timed(plan_parcels(table, orders, registered, now=self.now(), run=self._new_run("ship")))
+
+    def _timed(self, prepared: Prepared) -> Prepared:
+        plan = prepared.plan
+        if not plan.intents:
+            return prepared
+        time = duration(seconds_for(plan.intents, self.profile.limits))
+        return replace(prepared, plan=replace(plan, notes=(*plan.notes, f"It takes {time}, or longer.")))
 
     async def former_stock(self, ref: str) -> int | None:
         """Return the stock that a listing had before we last set it to 0, None where we never did."""
@@ -179,9 +222,10 @@ class Planning(Writing):
         if not wanted:
             return {}
         executor = self._executor(await self._remote.client())
+        at_once = asyncio.Semaphore(AT_ONCE)
 
         async def look(intent: Intent) -> Values:
-            async with self._at_once:
+            async with at_once:
                 return (await executor.ways[LISTING].look(intent, Priority.HIGH)).values
 
         async with self._connected():

@@ -4,7 +4,9 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket.client import Client
@@ -34,7 +36,8 @@ from bmconsole.writes.ways import Means, Way
 
 PATIENCE = 60.0
 """Seconds that a command waits for its writes without seeing one end."""
-_AT_ONCE = 4
+AT_ONCE = 4
+"""How many targets a plan works on at the same time."""
 _MOST_SETTLED = 200
 
 ShowWrites = Callable[[WriteProgress], None]
@@ -49,8 +52,9 @@ class Writing(Cache):
         self._life = Life(paths.ledger / "lives")
         self._online: bool | None = None
         self._writing: set[asyncio.Task[list[Intent]]] = set()
+        self._running: set[asyncio.Future[Intent]] = set()
+        self._closing = False
         self._turns: dict[str, asyncio.Lock] = {}
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     def now(self) -> datetime:
         """Return the server's clock, UTC."""
@@ -89,7 +93,10 @@ class Writing(Cache):
         self._need("operator", "change orders or listings")
         client = await self._remote.client()
         executor = self._executor(client)
-        saved = await executor.save(plan.intents)
+        intents = plan.intents
+        if origin != "operator":
+            intents = tuple(replace(intent, origin=origin) for intent in intents)
+        saved = await executor.save(intents)
         executor.files.update({held.intent.id: content for held, content in zip(saved, files, strict=False)})
         work = _Work(len(saved), show)
         queues: dict[str, list[Held]] = {}
@@ -114,18 +121,17 @@ class Writing(Cache):
         """Carry out the intents of one target one after the other, beside those of a few other targets."""
         ended: list[Intent] = []
         target = queue[0].intent.target
-        async with self._turns.setdefault(target, asyncio.Lock()):
+        async with self._turns.setdefault(target, asyncio.Lock()), work.at_once:
             for held in queue:
-                shipped = [
-                    intent for intent in ended if intent.kind == SHIP and intent.state is not IntentState.CONFIRMED
-                ]
-                if held.intent.kind == SERIAL and shipped:
-                    ended.append(await executor.drop(held, f"write {shipped[0].id}, the shipping, was not confirmed"))
-                elif work.stop:
+                failed = [each for each in ended if each.kind == SHIP and each.state is not IntentState.CONFIRMED]
+                if work.stop:
                     ended.append(await executor.drop(held, "cancelled before it was begun"))
+                elif self._closing:
+                    break
+                elif held.intent.kind == SERIAL and failed:
+                    ended.append(await executor.drop(held, f"write {failed[0].id}, the shipping, was not confirmed"))
                 else:
-                    async with self._at_once:
-                        ended.append(await self._carry_out(executor, held))
+                    ended.append(await self._carry_out(executor, held))
                 work.end(ended[-1])
         return ended
 
@@ -170,14 +176,27 @@ class Writing(Cache):
         return result
 
     async def _end_writes(self) -> None:
+        """Let what was begun come to its end; what was not begun, or takes too long, is the next process's."""
+        self._closing = True
         if self._writing:
             await asyncio.wait(self._writing, timeout=PATIENCE)
+        left: list[asyncio.Future[Any]] = [*self._writing, *self._running]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _executor(self, client: Client) -> Executor:
         means = Means(client, self._mirror, self.now, self._platform_zone(), timedelta(days=self.profile.privacy_days))
         ways: dict[str, Way] = {LISTING: ListingWay(means), **dict.fromkeys(KINDS, OrderWay(means))}
         return Executor(
-            ways, InvoiceWay(means), self._journal, self._life.name, self.note, self.now, self._life.is_dead
+            ways,
+            InvoiceWay(means),
+            self._journal,
+            self._life.name,
+            self.note,
+            self.now,
+            self._life.is_dead,
+            running=self._running,
         )
 
     def _new_run(self, origin: str) -> str:
@@ -232,6 +251,7 @@ class _Work:
 
     def __init__(self, total: int, show: ShowWrites | None) -> None:
         self.stop = False
+        self.at_once = asyncio.Semaphore(AT_ONCE)
         self._total = total
         self._show = show
         self._states: dict[IntentState, int] = {}

@@ -7,14 +7,20 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 from bmconsole.errors import Guarded
 
+_MOST_CHANGES = 100
+_FIRST_CHANGES = 40
+
 
 def show_diff(call: Call, plan: WritePlan) -> None:
-    """Tell each change of the plan on stderr, one a line, then its notes."""
-    for change in plan.changes:
+    """Tell the changes of the plan on stderr, one a line and the first of very many, then its notes."""
+    many = len(plan.changes) > _MOST_CHANGES
+    for change in plan.changes[: _FIRST_CHANGES if many else None]:
         old, new = ("–" if value is None or value == "" else value for value in (change.old, change.new))
         place = f" {change.market}" if change.market else ""
         note = f"  ({change.note})" if change.note else ""
         call.say(f"{change.label}{place}: {change.field} {old} → {new}{note}")
+    if many:
+        call.say(f"… and {len(plan.changes) - _FIRST_CHANGES} more changes.")
     for note in plan.notes:
         call.say(note)
 

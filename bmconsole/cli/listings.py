@@ -1,20 +1,18 @@
-"""`bmconsole listings`: the cached listings, one of them live, and changing one."""
+"""`bmconsole listings`: the cached listings, one of them live; what changes them is in `listing_writes`."""
 
-import sys
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 import click
 
-from bmconsole.cli.confirm import confirm, show_diff
+from bmconsole.cli import listing_writes
 from bmconsole.cli.frame import Call, Group
+from bmconsole.cli.outcomes import change
 from bmconsole.cli.output import print_facts, print_json, print_table
 from bmconsole.cli.shapes import intent_json, listing_json
-from bmconsole.cli.writes import change, outcome, print_intents
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import PUBLICATION_STATES, Listing
 from bmconsole.domain.views import Query
-from bmconsole.errors import UsageError
 
 if TYPE_CHECKING:
     from bmconsole.cache import Cache
@@ -96,42 +94,8 @@ def show(call: Call, ref: str, live: bool) -> int:
     return call.run(refresh) if live else call.read(look)
 
 
-@listings.command("set")
-@click.argument("ref")
-@click.option("--market", metavar="CODE", help="Whose price and texts.  [default: the main one]")
-@click.option("--price", metavar="AMOUNT", help="In the market's currency: 231.50")
-@click.option("--min-price", metavar="AMOUNT", help="The least that BackPricer may ask.")
-@click.option("--quantity", metavar="N", help="A count; +2 or -1 change the live one. 0 takes it offline.")
-@click.option("--comment", metavar="TEXT", help="At most 500 characters.")
-@click.option("--warranty-delay", metavar="MONTHS", help="12 or more.")
-@click.option("--yes", is_flag=True, help="Accept the diff without being asked.")
-@click.option("--confirm", "confirmed", type=click.IntRange(min=1), metavar="N", help="How many rows change.")
-@click.pass_obj
-def set_(call: Call, /, ref: str, market: str | None, yes: bool, confirmed: int | None, **typed: str | None) -> int:
-    """Change a listing.
-
-    Shows the difference, asks, writes, and reads back what came of it.
-    """
-    fields = {name: value for name, value in typed.items() if value is not None}
-    if not fields:
-        raise UsageError("Nothing to set was given.", hint="For instance: --price 231.50")
-
-    async def work(workspace: "Workspace") -> int:
-        plan = await workspace.plan_listing(ref, market, fields)
-        if not plan.intents:
-            call.say("Everything is already so.")
-            return 0
-        if workspace.profile.access != "viewer":  # a viewer is refused by the workspace, and need not be asked first
-            show_diff(call, plan)
-            confirm(call, plan, yes=yes, confirmed=confirmed)
-        intents = await workspace.apply(plan)
-        print_intents(call, intents, workspace.zone)
-        sys.stdout.flush()
-        if (fault := outcome(intents)) is not None:
-            raise fault
-        return 0
-
-    return call.run(work)
+for _command in (listing_writes.set_, listing_writes.import_, listing_writes.export):
+    listings.add_command(_command)
 
 
 def _print_listing(listing: Listing, unfinished: list[Intent], zone: tzinfo) -> None:

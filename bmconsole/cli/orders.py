@@ -1,10 +1,12 @@
-"""`bmconsole orders`: the cached orders, and one of them live."""
+"""`bmconsole orders`: the cached orders, one of them live; what changes them is in `order_writes`."""
 
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 import click
 
+from bmconsole.cli import order_writes
+from bmconsole.cli.carry import hand_out
 from bmconsole.cli.frame import Call, Group
 from bmconsole.cli.output import jsonable, print_facts, print_json, print_table
 from bmconsole.cli.shapes import order_json
@@ -19,7 +21,18 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def orders() -> None:
-    """Look at orders."""
+    """Look at orders and move them on."""
+
+
+for _command in (
+    order_writes.accept,
+    order_writes.ship,
+    order_writes.cancel,
+    order_writes.refund,
+    order_writes.invoice,
+    order_writes.note,
+):
+    orders.add_command(_command)
 
 
 @orders.command("list")
@@ -85,6 +98,29 @@ def show(call: Call, order_id: int, live: bool) -> int:
         return 0
 
     return call.run(inspect) if live else call.read(look)
+
+
+@orders.command("export")
+@click.option("--where", default="", metavar="FILTER", help="Which: status:to-ship late …")
+@click.option("--sort", default="", metavar="[-]FIELD", help="By what; - for descending.")
+@click.option("--columns", metavar="NAMES", help="With commas.  [default: those of a pick list]")
+@click.option("--separator", type=click.Choice([",", ";"]), default=",", help="Between cells.  [default: ,]")
+@click.option("--output", "-o", metavar="FILE", help="Instead of standard output.")
+@click.pass_obj
+def export(call: Call, where: str, sort: str, columns: str | None, separator: str, output: str | None) -> int:
+    """Write orders as CSV, or with --json as one object a line: a line for each orderline, as for a pick list."""
+    from bmconsole.exports import USUAL_ORDER_COLUMNS, check_order_columns, order_rows
+
+    names = (
+        USUAL_ORDER_COLUMNS if columns is None else tuple(name.strip() for name in columns.split(",") if name.strip())
+    )
+
+    async def work(cache: "Cache") -> int:
+        check_order_columns(names, cache.profile.access)
+        rows = [row async for row in order_rows(cache, Query(where=where, sort=sort, limit=0), names)]
+        return hand_out(call, rows, separator, output)
+
+    return call.read(work)
 
 
 def _print_inspection(call: Call, inspection: OrderInspection, zone: tzinfo) -> None:

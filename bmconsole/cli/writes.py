@@ -1,38 +1,60 @@
 """`bmconsole writes`: what we changed at Back Market, and what came of it."""
 
-from collections.abc import Iterable, Mapping
-from datetime import tzinfo
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
+from bmconsole.cli import taking_back
 from bmconsole.cli.frame import Call, Group
-from bmconsole.cli.output import print_facts, print_json, print_table
+from bmconsole.cli.outcomes import print_intents, values
+from bmconsole.cli.output import print_facts, print_json
 from bmconsole.cli.shapes import intent_json
-from bmconsole.domain.intents import Intent, IntentState
-from bmconsole.errors import BmError, Conflict, Partial, Refused, Unreachable, combined_exit
+from bmconsole.domain.intents import LISTING, IntentQuery, IntentState
+from bmconsole.domain.transitions import ACCEPT, CANCEL, INVOICE, REFUND, SERIAL, SHIP
 
 if TYPE_CHECKING:
     from bmconsole.cache import Cache
 
-_COLUMNS = ("ID", "STATE", "TARGET", "MARKET", "CHANGE", "ORIGIN", "WHEN", "WHY")
+_STATES = tuple(state.value for state in IntentState)
+_KINDS = (LISTING, ACCEPT, CANCEL, SHIP, REFUND, SERIAL, INVOICE)
 
 
 @click.group(cls=Group)
 def writes() -> None:
-    """Show the journal of writes."""
+    """Show the journal of writes, take them back, decide about conflicts."""
+
+
+for _command in (taking_back.undo, taking_back.resolve):
+    writes.add_command(_command)
 
 
 @writes.command("list")
 @click.option("--limit", default=50, type=click.IntRange(min=0), help="How many (0: all).  [default: 50]")
 @click.option("--after", type=int, metavar="ID", help="Only those behind this one, newest first.")
 @click.option("--unfinished", is_flag=True, help="Only those whose end is not known yet.")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), metavar="STATE", help="May be repeated.")
+@click.option("--kind", type=click.Choice(_KINDS), metavar="KIND", help=f"One of {', '.join(_KINDS)}.")
+@click.option("--target", metavar="ID", help="Of one order, or of one listing (its UUID).")
+@click.option("--market", metavar="CODE", help="Of one market.")
+@click.option("--run", metavar="RUN", help="Of one bulk.")
 @click.pass_obj
-def list_(call: Call, limit: int, after: int | None, unfinished: bool) -> int:
+def list_(
+    call: Call,
+    limit: int,
+    after: int | None,
+    unfinished: bool,
+    states: tuple[str, ...],
+    kind: str | None,
+    target: str | None,
+    market: str | None,
+    run: str | None,
+) -> int:
     """List writes, newest first."""
+    query = IntentQuery(states, kind, target, market, run)
 
     async def work(cache: "Cache") -> int:
-        found = await cache.intents(limit=limit, after=after, unfinished=unfinished)
+        found = await cache.intents(limit=limit, after=after, unfinished=unfinished, query=query)
         print_intents(call, found, cache.zone)
         return 0
 
@@ -58,71 +80,3 @@ def show(call: Call, intent_id: int) -> int:
         return 0
 
     return call.read(work)
-
-
-def print_intents(call: Call, intents: Iterable[Intent], zone: tzinfo) -> None:
-    """Print intents as JSON lines, or as a table."""
-    if call.json:
-        for intent in intents:
-            print_json(intent_json(intent))
-        return
-    rows = [
-        (
-            intent.id,
-            intent.state,
-            intent.target,
-            intent.market,
-            change(intent),
-            intent.origin,
-            intent.updated,
-            intent.error or "",
-        )
-        for intent in intents
-    ]
-    if rows:
-        print_table(_COLUMNS, rows, zone=zone, right=("ID",))
-    else:
-        call.say("No writes.")
-
-
-def change(intent: Intent) -> str:
-    """Return what an intent changes: `price 240.00 → 231.50`."""
-    return ", ".join(f"{name} {_value(intent.base.get(name))} → {_value(new)}" for name, new in intent.want.items())
-
-
-def values(fields: Mapping[str, object]) -> str:
-    """Return fields with their values on one line."""
-    return ", ".join(f"{name} {_value(value)}" for name, value in fields.items()) or "–"
-
-
-def outcome(intents: Iterable[Intent]) -> BmError | None:
-    """Return the error that tells of the writes that were not confirmed, the weightiest one; None where all were."""
-    faults = [fault for fault in map(_fault, intents) if fault is not None]
-    if not faults:
-        return None
-    weightiest = combined_exit(fault.exit for fault in faults)
-    return next(fault for fault in faults if fault.exit == weightiest)
-
-
-def _fault(intent: Intent) -> BmError | None:
-    why = f": {intent.error}" if intent.error else ""
-    match intent.state:
-        case IntentState.CONFIRMED:
-            return None
-        case IntentState.REJECTED:
-            return Refused(f"Write {intent.id} was refused{why}", field="write", value=str(intent.id))
-        case IntentState.CONFLICT:
-            seen = f" There is now: {values(intent.readback)}." if intent.readback else ""
-            return Conflict(f"Write {intent.id} was not done{why}.{seen}", field="write", value=str(intent.id))
-        case IntentState.DROPPED:
-            return Unreachable(f"Write {intent.id} was not sent{why}", field="write", value=str(intent.id))
-    return Partial(
-        f"How write {intent.id} ended is not known yet{why}",
-        field="write",
-        value=str(intent.id),
-        hint=f"See: bmconsole writes show {intent.id}",
-    )
-
-
-def _value(value: object) -> str:
-    return "–" if value is None or value == "" else str(value)

@@ -55,6 +55,8 @@ class Executor:
     """What is handed in with an intent and not kept in the journal, by the intent's id."""
     faults: dict[int, BmError] = field(default_factory=dict)
     """Why an intent was dropped before anything was sent, by its id."""
+    running: set[asyncio.Future[Intent]] = field(default_factory=set)
+    """What is being carried out, shared by the executors of a process."""
 
     async def save(self, intents: tuple[Intent, ...]) -> list[Held]:
         """Write intents down, under this process's lease, before any byte leaves; all or none."""
@@ -100,7 +102,8 @@ class Executor:
     ) -> Intent:
         """Bring a saved intent to its end; never raises for what Back Market answers: the state tells.
 
-        The work goes on when the caller is cancelled, so that a closed screen cannot cut a write in two.
+        The work goes on when the caller is cancelled, so that a closed screen cannot cut a write in two; who cancels
+        what is `running` leaves the rest to the next process, which goes by what the journal says.
 
         Args:
             held: The intent with its lease.
@@ -108,8 +111,10 @@ class Executor:
             sending: False settles by reading only, and leaves alone what would have to be sent.
             patient: Leave a pending intent pending when Back Market cannot be reached, instead of dropping it.
         """
-        work = self._to_the_end(held, priority, sending, patient)
-        return await asyncio.shield(asyncio.ensure_future(work))
+        work = asyncio.ensure_future(self._to_the_end(held, priority, sending, patient))
+        self.running.add(work)
+        work.add_done_callback(self.running.discard)
+        return await asyncio.shield(work)
 
     async def _to_the_end(self, held: Held, priority: Priority, sending: bool, patient: bool) -> Intent:
         before = held.intent

@@ -278,7 +278,7 @@ def _intent(order: Order, act: str, base: Values, want: Values, now: datetime, r
 def _illegal(error: ValueError, order: Order) -> Guarded:
     message = str(error)
     return Guarded(
-        f"{message[:1].upper()}{message[1:]}.",
+        f"{message[:1].upper()}{message[1:].rstrip('.')}.",
         field="order_id",
         value=str(order.order_id),
         hint=f"Look at it live: bmconsole orders show {order.order_id} --live",

@@ -14,6 +14,7 @@ from bmconsole.domain.money import exact
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 from bmconsole.errors import NotFound, UsageError
+from bmconsole.writes.amounts import plain_amount
 
 PRICES = ("price", "min_price")
 _PLACES = (1, 2, 3)
@@ -235,7 +236,7 @@ def _check_shippings(want: Values, shippings: Sequence[Shipping]) -> None:
 
 def _price(name: str, text: str, market: str, *, least: int = 1) -> str:
     currency = MARKETS[market].currency
-    number, _, given = text.partition(" ")
+    number, given = _split_currency(text)
     if given.strip() and given.strip().upper() != currency:
         raise UsageError(
             f"{market} sells in {currency}, not in {clean(given, limit=12)}.",
@@ -244,7 +245,7 @@ def _price(name: str, text: str, market: str, *, least: int = 1) -> str:
             hint=f"Give the amount in {currency}.",
         )
     try:
-        money = exact(number, currency)
+        money = exact(plain_amount(number, currency), currency)
     except ValueError as error:
         raise UsageError(
             f"{clean(error, limit=120)}.",
@@ -260,6 +261,16 @@ def _price(name: str, text: str, market: str, *, least: int = 1) -> str:
             hint="To take a listing offline, set its quantity to 0." if least else "Free shipping is 0.",
         )
     return money.text()
+
+
+def _split_currency(text: str) -> tuple[str, str]:
+    """Return an amount and the currency behind it, empty where none is given; `€` and such count."""
+    number = text.rstrip("€$£¥ \u00a0\u202f")
+    sign = text[len(number) :].strip()
+    if sign:
+        return number, {"€": "EUR", "£": "GBP", "¥": "JPY"}.get(sign, "" if sign == "$" else sign)
+    head, _, tail = number.rpartition(" ")
+    return (head, tail) if head and tail.isalpha() else (number, "")
 
 
 def _quantity(text: str) -> str | int:

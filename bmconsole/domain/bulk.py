@@ -1,0 +1,28 @@
+"""What came of a file of changes: a plan, and what is wrong with which line."""
+
+from dataclasses import dataclass
+
+from bmconsole.domain.views import WritePlan
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """What is wrong with a line of a file; lines count from 1, the header too. `column` None: the whole line."""
+
+    line: int
+    column: str | None
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" if self.column is None else f"line {self.line}, column {self.column}"
+        return f"{place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan made from the valid lines of a file, and the faults of the others; `lines` counts all but the header."""
+
+    plan: WritePlan
+    faults: tuple[LineFault, ...]
+    lines: int
