@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 _LONGEST_NUMBER = 60
 _LARGEST_EXPONENT = 40
 _DEEPEST_KEPT = 50
+_STRUCTURE = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # What stands before a Decimal's text until its quotes are taken away; nobody outside can know it.
 _MARK = secrets.token_hex(8)
 _MARKED = re.compile(f'"{_MARK}([^"]*)"')
@@ -18,17 +20,18 @@ def loads(body: bytes) -> object:
 
     Fractions become Decimal. What is no number that we can use (`NaN`, `Infinity`, thousands of digits, huge exponents)
     stays as its text, so that it fails where it is looked at and not with everything that came beside it; bytes that
-    are not UTF-8 become U+FFFD for the same reason.
+    are not UTF-8 become U+FFFD for the same reason, lone surrogates in names of fields `?`, and what is nested deeper
+    than can be followed `"…"`.
 
     Raises:
-        ValueError: Not JSON, or nested too deeply to be read.
+        ValueError: Not JSON.
     """
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        value: object = json.loads(text, parse_float=_fraction, parse_int=_whole, parse_constant=str)
+        value = _load(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return value
+        value = _load(_shallow(text))
+    return _storable_names(value, _DEEPEST_KEPT) if _SURROGATE.search(text) else value
 
 
 def dumps(value: object) -> str:
@@ -52,6 +55,38 @@ def tame(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and abs(number.adjusted()) <= _LARGEST_EXPONENT else None
+
+
+def _load(text: str) -> object:
+    value: object = json.loads(text, parse_float=_fraction, parse_int=_whole, parse_constant=str)
+    return value
+
+
+def _shallow(text: str) -> str:
+    """Return a JSON text whose values nested deeper than is kept are replaced."""
+    kept: list[str] = []
+    start = depth = 0
+    for match in _STRUCTURE.finditer(text):
+        if match[0] in "[{":
+            depth += 1
+            if depth == _DEEPEST_KEPT + 1:
+                kept += text[start : match.start()], '"…"'
+        elif match[0] in "]}":
+            if depth == _DEEPEST_KEPT + 1:
+                start = match.end()
+            depth -= 1
+    return "".join([*kept, text[start:]])
+
+
+def _storable_names(value: object, depth: int) -> object:
+    """Return `value` with names of fields that are Unicode; texts in it are left to who looks at them."""
+    if depth and isinstance(value, dict):
+        return {
+            key.encode("utf-8", "replace").decode(): _storable_names(item, depth - 1) for key, item in value.items()
+        }
+    if depth and isinstance(value, list):
+        return [_storable_names(item, depth - 1) for item in value]
+    return value
 
 
 def _fraction(text: str) -> Decimal | str:

@@ -1,10 +1,12 @@
 """Pulls listings: a pass for each configured market, since prices, comments and states differ by market."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bmconsole.backmarket import listings as api
+from bmconsole.backmarket.wire import Record
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.views import PassResult, Progress
 from bmconsole.store import listings as rows
@@ -14,10 +16,12 @@ from bmconsole.store.quarantine import Stored, expire
 from bmconsole.store.sqlite import Connection
 from bmconsole.sync import ShowProgress, Sources
 from bmconsole.sync.fields import Fields
-from bmconsole.sync.passes import FetchedPage, Walked, duration, read_page, walk_until_clean
+from bmconsole.sync.passes import Walked, duration, walk_until_clean
+from bmconsole.sync.reading import FetchedPage, read_page
 from bmconsole.sync.removals import settle
 
 STREAM = "listings"
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class ListingsSource:
             page,
             lambda record, raw: ListingRecord(api.parse_listing(record, market), market, raw),
             self.key,
-            ("id", "listing_id"),
+            _named,
             self._fields,
             asked_at=asked_at,
         )
@@ -61,6 +65,14 @@ class ListingsSource:
     async def after(self, page: FetchedPage[ListingRecord]) -> None:
         """Record prices and stock that changed."""
         await keep_history(self.sources, page.records, page.asked_at)
+
+
+def _named(record: Record) -> str | None:
+    for name in ("id", "listing_id"):
+        value = record.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and _ID.fullmatch(str(value)):
+            return str(value)
+    return None
 
 
 async def keep_history(sources: Sources, records: Sequence[ListingRecord], at: datetime) -> None:

@@ -32,7 +32,8 @@ async def reread(sources: Sources, *, priority: Priority = Priority.LOW) -> int:
     async def take_all() -> None:
         nonlocal changed
         for order_id in wanted:
-            changed += await _reread_one(sources, order_id, priority)
+            differs = await _reread_one(sources, order_id, priority)
+            changed += differs
 
     async with asyncio.TaskGroup() as group:
         for _ in range(_IN_FLIGHT):

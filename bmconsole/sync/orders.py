@@ -5,11 +5,13 @@ together miss nothing, and they never wait for it: while a backfill runs, change
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bmconsole.backmarket import orders as api
+from bmconsole.backmarket.wire import Record
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.views import PassResult
 from bmconsole.store import orders as rows
@@ -23,21 +25,21 @@ from bmconsole.sync.fields import Fields
 from bmconsole.sync.open_orders import reread
 from bmconsole.sync.passes import (
     ATTEMPTS,
-    FetchedPage,
     Walk,
     keep_records,
-    read_page,
     safe_mark,
     tell_fields,
     unclean,
     walk_once,
     walk_until_clean,
 )
+from bmconsole.sync.reading import FetchedPage, read_page
 
 STREAM = "orders"
 BACKFILL = "orders:backfill"
 OVERLAP = timedelta(seconds=60)
 """How far a watermark stays behind the server's clock: an order may become visible later than it was changed."""
+_ID = re.compile(r"[0-9]{1,19}")
 _DAY = timedelta(days=1)
 """How far back one pass over the changes reaches once in this time, for what became visible very late."""
 POLL = 60.0
@@ -66,7 +68,7 @@ class OrdersSource:
             page,
             lambda record, raw: OrderRecord(api.parse_order(record, zone), raw),
             self.key,
-            ("order_id",),
+            _named,
             self._fields,
             asked_at=asked_at,
         )
@@ -96,6 +98,13 @@ class OrdersSource:
 
     async def after(self, page: FetchedPage[OrderRecord]) -> None:
         """Nothing follows a page of orders."""
+
+
+def _named(record: Record) -> str | None:
+    value = record.get("order_id")
+    if isinstance(value, bool) or not isinstance(value, str | int) or not _ID.fullmatch(str(value)):
+        return None
+    return str(int(value)) if int(value) < 2**63 else None
 
 
 async def pull(
@@ -167,11 +176,11 @@ class Watched:
 async def watch(sources: Sources, *, priority: Priority = Priority.NORMAL) -> Watched:
     """Look at one page of what changed since the watermark, which stays where it is.
 
-    Without a watermark there is nothing to go by: all is more.
+    Without a watermark there is nothing to go by, and nothing is asked.
     """
     known = await sources.mirror.read(lambda connection: passes.stream(connection, STREAM))
     if known.watermark is None:
-        return Watched(0, more=True)
+        return Watched(0, more=False)
     source = OrdersSource(sources, known.watermark, priority)
     page = await source.fetch(1)
     stored, _ = await sources.mirror.write(

@@ -1,16 +1,11 @@
 """One pass over all pages of a stream: several pages in flight, each stored with the pass state in one transaction."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
 
-from bmconsole.backmarket.paging import Page
-from bmconsole.backmarket.wire import InvalidRecord, Record
-from bmconsole.backmarket.wirejson import dumps
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import PassResult, Progress
 from bmconsole.store import passes, quarantine
@@ -18,37 +13,15 @@ from bmconsole.store.passes import Pass, PassPage, Verdict
 from bmconsole.store.quarantine import Rejected, Stored
 from bmconsole.store.sqlite import Connection
 from bmconsole.sync import ShowProgress, Sources
-from bmconsole.sync.fields import Fields, Shape
+from bmconsole.sync.fields import Shape
+from bmconsole.sync.reading import FetchedPage
 
 R = TypeVar("R")
 
 IN_FLIGHT = 16
 """Pages asked for at once: 20 a second, which is what the limit allows, at a round trip of 0.8 s."""
 ATTEMPTS = 3
-_LARGEST_COUNT = 10**12
-_AT_ONCE = 5
-"""So many records are read before the event loop gets its turn again."""
 _LONGEST_JUMP = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedPage(Generic[R]):
-    """A page of the API, told apart into good records, those to put aside, and names of fields nobody knows.
-
-    `count` is the server's total, None where it stated none, as behind the end. `keys` name all records of the page,
-    repeated ones too; `good` name those in `records`. `asked_at` is the server's clock when it was asked.
-    """
-
-    count: int | None
-    more: bool
-    records: Sequence[R]
-    rejected: Sequence[Rejected]
-    keys: Sequence[str]
-    good: Sequence[str]
-    unknown: frozenset[str]
-    shape: Shape
-    server_date: datetime | None
-    asked_at: datetime
 
 
 class Source(Protocol[R]):
@@ -83,77 +56,6 @@ class Source(Protocol[R]):
 
     async def after(self, page: FetchedPage[R]) -> None:
         """Do what follows once a page is stored."""
-
-
-async def read_page(
-    page: Page,
-    parse: Callable[[Record, str], R],
-    key: Callable[[R], str],
-    ids: Sequence[str],
-    fields: Fields,
-    *,
-    asked_at: datetime,
-) -> FetchedPage[R]:
-    """Tell the records of a page apart. Of records with the same id the first counts; one that differs is put aside."""
-    good: dict[str, tuple[R, str]] = {}
-    bad: list[tuple[str, str, str]] = []
-    keys: list[str] = []
-    unknown: set[str] = set()
-    shape = Shape()
-    for place, record in enumerate(page.records):
-        if place % _AT_ONCE == _AT_ONCE - 1:
-            await asyncio.sleep(0)
-        raw = dumps(record)
-        one, news = fields.of(record)
-        shape += one
-        unknown |= news
-        try:
-            parsed = parse(record, raw)
-        except InvalidRecord as error:
-            keys.append(name := key_of(record, raw, ids))
-            bad.append((name, raw, clean(error, limit=400)))
-            continue
-        keys.append(name := key(parsed))
-        if name not in good:
-            good[name] = (parsed, raw)
-        elif good[name][1] != raw:
-            bad.append((name, raw, f"{ids[0]}: the same twice on a page"))
-    return FetchedPage(
-        count=page.count if page.count is None or page.count < _LARGEST_COUNT else None,
-        more=page.has_next,
-        records=[parsed for parsed, _ in good.values()],
-        rejected=_told_apart(bad, good),
-        keys=keys,
-        good=list(good),
-        unknown=frozenset(unknown),
-        shape=shape,
-        server_date=page.server_date,
-        asked_at=asked_at,
-    )
-
-
-def key_of(record: Mapping[str, object], raw: str, names: Iterable[str]) -> str:
-    """Return what tells a record apart that could not be read: the first of its ids, else a hash of its text."""
-    for name in names:
-        value = record.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            text = str(value) if isinstance(value, str) or abs(value) < 2**63 else ""
-            if text:
-                return clean(text.replace("~", "-"), limit=64)
-    return f"?{_hash(raw)}"
-
-
-def _told_apart(bad: Sequence[tuple[str, str, str]], good: Mapping[str, object]) -> list[Rejected]:
-    """Give each bad record a key of its own, also where a good one or another bad one has its id."""
-    often = Counter(name for name, _, _ in bad)
-    return [
-        Rejected(f"{name}~{_hash(raw)}" if name in good or often[name] > 1 else name, raw, error)
-        for name, raw, error in bad
-    ]
-
-
-def _hash(raw: str) -> str:
-    return blake2b(raw.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass(slots=True)
@@ -206,7 +108,7 @@ class Walk(Generic[R]):
     async def _take(self, number: int) -> None:
         page = await self.source.fetch(number)
         self.pages += 1
-        self.unknown += await self.sources.mirror.write(lambda connection: self._keep(connection, number, page))
+        self.unknown.extend(await self.sources.mirror.write(lambda connection: self._keep(connection, number, page)))
         await self.source.after(page)
         self.shape += page.shape
         self._account(number, page.count, len(page.keys), more=page.more)
@@ -222,7 +124,8 @@ class Walk(Generic[R]):
         if count is not None:
             self._count = count
             self._last = passes.pages_of(count, self._size)
-        elif records and more:
+        if records and more:
+            # Whatever was counted, there is another page.
             self._last = max(self._last, number + 1)
         if not records:
             # Nothing here means nothing behind, whatever was counted.
@@ -358,7 +261,7 @@ async def safe_mark(walk: Walk[R], verdict: Verdict) -> datetime | None:
     jump = (verdict.earliest - former.server_date) - (state.local_date - former.local_date)
     if abs(jump) <= _LONGEST_JUMP:
         return verdict.earliest
-    seconds = int(jump.total_seconds())
+    seconds = round(jump.total_seconds())
     await sources.note(
         "warning", "sync", f"{walk.source.family}: the server's clock jumped by {seconds} s; the watermark stays"
     )

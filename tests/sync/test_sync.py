@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -6,11 +7,11 @@ import pytest
 from pydantic import SecretStr
 
 from bmconsole.domain.views import Progress
-from bmconsole.errors import Unauthorised
+from bmconsole.errors import NotAllowed, Unauthorised
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.workspace import Workspace
-from tests.conftest import profile_for
+from tests.conftest import OFF, profile_for
 
 
 async def control(sandbox: RunningSandbox, method: str, path: str, body: object = None) -> object:
@@ -88,3 +89,64 @@ async def test_a_wrong_token_is_said_and_nothing_is_kept(sandbox: RunningSandbox
         with pytest.raises(Unauthorised):
             await workspace.sync()
         assert (await workspace.status()).orders == 0
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await holds():
+        assert asyncio.get_running_loop().time() < deadline, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_new_order_comes_in_by_the_watch(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    profile = profile_for(sandbox, schedule={**OFF, "orders": "1h", "watch": "1s"})
+    async with await Workspace.open(profile, Paths.under(tmp_path)) as workspace:
+        await workspace.engine.start()
+
+        async def filled() -> bool:
+            return (await workspace.status()).orders == 130
+
+        await until(filled)
+        placed = await control(sandbox, "POST", "/orders", {"listing": sandbox.shop.listings.get(0).id})
+        assert isinstance(placed, dict)
+
+        async def shown() -> bool:
+            return (await workspace.status()).orders == 131
+
+        await until(shown)
+        assert (await workspace.order(placed["order_id"])).state == 1
+        # More than a page of changes is the incremental pass's work, an hour before its timer.
+        passed = (await workspace.status()).feeds["orders"]
+        for index in range(60):
+            order = sandbox.shop.orders.change(index)
+            order.shipper = "another"
+            sandbox.shop.order_changed(order)
+
+        async def pulled() -> bool:
+            last = (await workspace.status()).feeds["orders"]
+            return last is not None and passed is not None and last > passed
+
+        await until(pulled)
+
+
+async def test_removals_wait_for_an_operator(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with await Workspace.open(profile_for(sandbox), Paths.under(tmp_path)) as workspace:
+        await workspace.sync(["listings"])
+        for index in range(5):
+            sandbox.shop.listings.remove(index)
+        await workspace.sync(["listings"])
+        waiting = await workspace.removals()
+        assert {removal.id for removal in waiting} == {sandbox.shop.listings.get(index).id for index in range(5)}
+        first, second = waiting[0], waiting[1]
+        assert await workspace.keep_removals([f"sku:{first.sku}"]) == [first.id]
+        assert await workspace.confirm_removals([second.id]) == ([second.id], [])
+        assert len(await workspace.removals()) == 3
+        sandbox.shop.listings.restore(sandbox.shop.listings.find_anywhere(waiting[2].id) or 0)
+        gone, alive = await workspace.confirm_removals()
+        assert (len(gone), alive) == (2, [waiting[2].id])
+        assert (await workspace.status()).listings == 67
+    async with await Workspace.open(profile_for(sandbox, access="viewer"), Paths.under(tmp_path)) as viewer:
+        with pytest.raises(NotAllowed):
+            await viewer.confirm_removals()
+        with pytest.raises(NotAllowed):
+            await viewer.keep_removals()

@@ -69,6 +69,7 @@ class Shop:
     kill_at: int | None = None
     """The request that does not come back: the process ends."""
     quiet: bool = False
+    log: list[str] = field(default_factory=list)
     draw: random.Random = field(init=False)
     _next: float = field(init=False)
 
@@ -103,6 +104,10 @@ class Shop:
         end = self.elapsed + seconds
         while self.elapsed < end:  # noqa: ASYNC110 - requests move this clock, nothing else could set an event
             await asyncio.sleep(0)
+
+    async def note(self, level: str, source: str, message: str, ref: str | None = None) -> None:
+        """Keep a line of the log."""
+        self.log.append(f"{level}: {message}")
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         await self._turns()
@@ -232,6 +237,8 @@ class ListingWorld(Shop):
     live: dict[str, int] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     made: int = 0
+    hidden: set[str] = field(default_factory=set)
+    """What lists leave out although it is there."""
     showed: dict[str, float] = field(default_factory=dict)
     """When each listing was last part of an answer."""
     denied: dict[str, float] = field(default_factory=dict)
@@ -270,17 +277,13 @@ class ListingWorld(Shop):
                 self.denied[listing] = self.elapsed
                 return 404, {}
             return 200, self._json(listing, market)
-        found = sorted(self.live, key=lambda listing: (self.live[listing], listing))
+        found = sorted(self.live.keys() - self.hidden, key=lambda listing: (self.live[listing], listing))
         return self.page(request, found, lambda listing: self._json(listing, market))
 
     def _json(self, listing: str, market: str) -> dict[str, object]:
         self.showed[listing] = self.elapsed
         price = "100.00" if market == "fr-fr" else "99.00"
         return {"id": listing, "sku": f"SKU-{listing[:8]}", "title": "", "price": price, "quantity": 1}
-
-
-async def _nobody(level: str, source: str, message: str, ref: str | None = None) -> None:
-    """Keep no log."""
 
 
 @asynccontextmanager
@@ -304,7 +307,7 @@ async def at_work(shop: Shop, folder: Path, *, markets: tuple[str, ...] = ("fr-f
             history=history,
             markets=markets,
             zone=ZoneInfo("Europe/Paris"),
-            note=_nobody,
+            note=shop.note,
             now=client.server_now,
             per_second=lambda _: 20.0,
             local=shop.now,
