@@ -162,21 +162,24 @@ def _write(connection: Connection, items: Sequence[_Differing], known: Container
 def _row(record: OrderRecord, content_hash: bytes, modified: str | None, purged: str | None, at: str) -> Values:
     order = record.order
     address = order.shipping_address
+    due = order.due
+    expected = order.expected_dispatch_date and stamp(order.expected_dispatch_date)
+    # `and`: neither an amount nor a time is ever false, and a page has a thousand of these.
     return (
         order.order_id,
         order.state,
         order.status,
         order.country_code,
         order.currency,
-        _minor(order.price),
-        _minor(order.shipping_price),
-        _minor(order.sales_taxes),
-        _text(order.date_creation),
+        order.price and order.price.minor,
+        order.shipping_price and order.shipping_price.minor,
+        order.sales_taxes and order.sales_taxes.minor,
+        order.date_creation and stamp(order.date_creation),
         modified,
-        _text(order.date_payment),
-        _text(order.date_shipping),
-        _text(order.expected_dispatch_date),
-        _text(order.due),
+        order.date_payment and stamp(order.date_payment),
+        order.date_shipping and stamp(order.date_shipping),
+        expected,
+        expected if due is order.expected_dispatch_date else due and stamp(due),
         len(order.orderlines),
         address.name or order.billing_address.name or None,
         address.city,

@@ -13,7 +13,7 @@ row with exactly this id and rows whose SKU begins with it.
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -73,19 +73,22 @@ SCHEMA = tuple(
 
 def fold(text: str) -> str:
     """Return `text` without case, accents and what SQLite cannot hold, so that equal for people is equal."""
-    return _folded(text.replace("\n", " "))
+    return _folded(text.replace("\n", " ").encode("utf-8", "replace").decode())
 
 
 def order_text(order: Order) -> str:
     """Return what an order is found by."""
-    lines = [(line.sku, line.product, line.imei) for line in order.orderlines]
-    buyer = order.shipping_address.name or order.billing_address.name
-    return _text(order.order_id, order.tracking_number, buyer, order.shipping_address.city, *_flat(lines))
+    address = order.shipping_address
+    buyer = address.name or order.billing_address.name
+    parts = [str(order.order_id), order.tracking_number, buyer, address.city]
+    for line in order.orderlines:
+        parts += (line.sku, line.product, line.imei)
+    return _text(parts)
 
 
 def listing_text(listing: Listing) -> str:
     """Return what a listing is found by."""
-    return _text(listing.sku, listing.title, listing.id, listing.listing_id)
+    return _listing_text(listing.sku, listing.title, listing.id, listing.listing_id)
 
 
 def keep(connection: Connection, table: Table, texts: Mapping[int, str]) -> None:
@@ -109,23 +112,21 @@ def keep(connection: Connection, table: Table, texts: Mapping[int, str]) -> None
 def order_texts(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
     """Return what orders are found by, from their rows as they are stored."""
     wanted = json.dumps(list(order_ids))
-    lines: dict[int, list[tuple[str | None, ...]]] = {}
-    for line in connection.execute(
-        """SELECT order_id, sku, product, imei FROM orderlines
-        WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY order_id, line_id""",
-        (wanted,),
-    ):
-        lines.setdefault(line["order_id"], []).append((line["sku"], line["product"], line["imei"]))
-    return {
-        row["order_id"]: _text(
-            row["order_id"], row["tracking"], row["buyer"], row["city"], *_flat(lines.get(row["order_id"], ()))
-        )
+    parts: dict[int, list[str | None]] = {
+        row["order_id"]: [str(row["order_id"]), row["tracking"], row["buyer"], row["city"]]
         for row in connection.execute(
             """SELECT order_id, tracking, buyer, city FROM orders
             WHERE order_id IN (SELECT value FROM json_each(?))""",
             (wanted,),
         )
     }
+    for line in connection.execute(
+        """SELECT order_id, sku, product, imei FROM orderlines
+        WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY order_id, line_id""",
+        (wanted,),
+    ):
+        parts[line["order_id"]] += (line["sku"], line["product"], line["imei"])
+    return {order_id: _text(texts) for order_id, texts in parts.items()}
 
 
 def fill(connection: Connection) -> None:
@@ -139,7 +140,7 @@ def fill(connection: Connection) -> None:
         keep(
             connection,
             Table.LISTINGS,
-            {row["row"]: _text(row["sku"], row["title"], row["id"], row["listing_id"]) for row in batch},
+            {row["row"]: _listing_text(row["sku"], row["title"], row["id"], row["listing_id"]) for row in batch},
         )
 
 
@@ -212,28 +213,27 @@ def _unindex(connection: Connection, names: _Searched, texts: Sequence[tuple[int
     )
 
 
-def _text(*parts: str | int | None) -> str:
-    texts = dict.fromkeys([str(part)[:_LONGEST_PART] for part in parts if part is not None and part != ""])
+def _listing_text(sku: str, title: str, listing: str, number: int | None) -> str:
+    return _text([sku, title, listing, None if number is None else str(number)])
+
+
+def _text(parts: Sequence[str | None]) -> str:
+    texts = [part if len(part) <= _LONGEST_PART else part[:_LONGEST_PART] for part in parts if part]
     # A line break between them, which no folded text has, keeps a phrase within one part.
     joined = "\n".join(texts)
     if joined.count("\n") >= len(texts):
-        joined = "\n".join(text.replace("\n", " ") for text in texts)
+        joined = "\n".join([text.replace("\n", " ") for text in texts])
     return _folded(joined)
 
 
 def _folded(text: str) -> str:
     if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text.encode("utf-8", "replace").decode())
-        text = _NOT_ASCII.sub(_without_marks, parts).casefold()
+        text = _NOT_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", text)).casefold()
     return text.lower().replace("\0", " ")
 
 
 def _without_marks(found: re.Match[str]) -> str:
     return "".join([part for part in found[0] if not unicodedata.combining(part)])
-
-
-def _flat(lines: Iterable[tuple[str | None, ...]]) -> Iterator[str | None]:
-    return (part for line in lines for part in line)
 
 
 def _first(connection: Connection, names: _Searched, folded: Sequence[str], limit: int) -> list[int]:
