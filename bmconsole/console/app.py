@@ -10,6 +10,7 @@ from textual.worker import WorkerFailed
 
 from bmconsole.console.frame import Frame
 from bmconsole.console.look import count
+from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import OpenWorkspace, WorkspaceLike
 from bmconsole.console.widgets.dialogs import Confirm
 from bmconsole.domain.views import PassResult, Progress
@@ -30,14 +31,18 @@ REPAINT_EVERY = 20.0
 class ConsoleApp(Frame):
     """Five tabs over one workspace."""
 
-    def __init__(self, open_workspace: OpenWorkspace, *, engine: bool = True) -> None:
+    def __init__(self, open_workspace: OpenWorkspace, *, engine: bool = True, personal: Personal | None = None) -> None:
         """Prepare the console.
 
         Args:
             open_workspace: Opens the workspace; called once, after the first paint.
             engine: Whether to run the profile's timers (or stand by for them).
+            personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
         """
         super().__init__()
+        self._personal = personal
+        if personal is not None:
+            self._take_over(personal)
         self.fault: BaseException | None = None
         """What ended the console before the operator did."""
         self._open_workspace = open_workspace
@@ -59,7 +64,10 @@ class ConsoleApp(Frame):
             workspace = await asyncio.shield(self._opening)
             self._workspace = workspace
             self.status = await workspace.status()
-            self.market = self.status.markets[0]
+            left = self._personal.state if self._personal else State()
+            self.market = left.market if left.market in self.status.markets else self.status.markets[0]
+            self.orders.restore(left.orders)
+            self.listings.restore(left.listings)
             for tab in self.tabs:
                 tab.attach(workspace)
             self.current.enter()
@@ -70,6 +78,23 @@ class ConsoleApp(Frame):
             self.exit(return_code=error.exit)
             return
         await self._watch(workspace)
+
+    def _take_over(self, personal: Personal) -> None:
+        """Take the operator's keys and views, and the tab and theme of the last time."""
+        if personal.keys:
+            self.set_keymap(personal.keys)
+        self.orders.saved = self.listings.saved = personal.views
+        state = personal.state
+        self.command_line.input.past = list(state.commands)
+        if state.theme in self.available_themes:
+            self.theme = state.theme
+        if state.tab in ("orders", "listings", "log"):
+            self.current = next(tab for tab in self.tabs if tab.id == state.tab)
+
+    def _left(self) -> State:
+        tab = self.current.id or ""
+        past = self.command_line.input.past
+        return State(tab, self.theme, self.market, past, self.orders.state(), self.listings.state())
 
     async def _watch(self, workspace: WorkspaceLike) -> None:
         renewed = painted = time.monotonic()
@@ -102,6 +127,9 @@ class ConsoleApp(Frame):
 
     def action_sync_all(self) -> None:
         self._sync(("orders", "listings"))
+
+    def sync_streams(self, streams: tuple[str, ...]) -> None:
+        self._sync(streams)
 
     @work(group="sync")
     async def _sync(self, streams: tuple[str, ...]) -> None:
@@ -154,6 +182,11 @@ class ConsoleApp(Frame):
         """Stop the timers and close the files, however the console ends."""
         if self._opening is None:
             return
+        if self._personal is not None and self._workspace is not None and self.fault is None:
+            try:
+                write_state(self._personal.state_file, self._left())
+            except BmError as error:
+                self.fault = error
         await asyncio.wait([self._opening])
         if self._opening.exception() is None:
             workspace = self._opening.result()
@@ -186,7 +219,7 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
 
         return await Workspace.open(profile, paths, console=True)
 
-    app = ConsoleApp(open_workspace)
+    app = ConsoleApp(open_workspace, personal=Personal.read(paths, profile.name))
     app.run()
     if app.fault is not None:
         raise app.fault

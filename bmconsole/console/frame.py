@@ -1,7 +1,7 @@
 """The console's frame: the tabs, the bars around them, and how an action finds the place where it works."""
 
 from pathlib import PurePath
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from textual import on
 from textual.app import App, ComposeResult
@@ -10,7 +10,9 @@ from textual.reactive import var
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input
 
+from bmconsole.console import commands
 from bmconsole.console.actions import ACTIONS, bindings
+from bmconsole.console.completion import Suggestion
 from bmconsole.console.look import count
 from bmconsole.console.palette import ActionCommands
 from bmconsole.console.scopes import answering, hints
@@ -19,12 +21,19 @@ from bmconsole.console.tabs.inspect import InspectTab
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.theme import DARK, DEFAULTS, LIGHT
 from bmconsole.console.widgets.bars import KeyHints, TabTitle, TopBar
+from bmconsole.console.widgets.commandline import CommandLine
 from bmconsole.console.widgets.help import HelpScreen
+from bmconsole.console.widgets.limits import LimitsScreen
 from bmconsole.console.widgets.statusline import StatusLine
 from bmconsole.domain.views import WorkspaceStatus
+from bmconsole.errors import BmError
+
+Place: TypeAlias = tuple[str, str]
+"""A tab's id, and what it shows: a filter, an order, a listing."""
 
 
 class Frame(App[None]):
@@ -50,20 +59,27 @@ class Frame(App[None]):
         self.theme = DARK.name
         # Kept by name: a query would look into the dialog that is on top.
         self.orders, self.listings = OrdersTab(id="orders"), ListingsTab(id="listings")
-        self.inspect, self.edit, self.log_tab = InspectTab(id="inspect"), EditTab(id="edit"), LogTab(id="log")
+        self.inspect, self.edit = InspectTab(id="inspect"), EditTab(id="edit")
+        self.log_tab: LogTab = LogTab(id="log")
         self.tabs: tuple[Tab, ...] = (self.orders, self.listings, self.inspect, self.edit, self.log_tab)
         self.current: Tab = self.orders
         self.top_bar, self.status_line, self.key_hints = TopBar(), StatusLine(), KeyHints()
+        self.command_line = CommandLine(self._complete)
+        self._trail: list[Place] = []
+        self._here = -1
+        self._retracing = False
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give other themes the variables that only ours define."""
-        return DEFAULTS
+        colours = self.current_theme.to_color_system().generate()
+        return {name: colours.get(value.removeprefix("$"), value) for name, value in DEFAULTS.items()}
 
     def compose(self) -> ComposeResult:
         yield self.top_bar
         with ContentSwitcher(initial=self.current.id, id="tabs"):
             yield from self.tabs
         yield self.status_line
+        yield self.command_line
         yield self.key_hints
 
     def on_mount(self) -> None:
@@ -73,12 +89,14 @@ class Frame(App[None]):
 
     # Tabs.
 
-    def show(self, tab: Tab) -> None:
-        """Switch to a tab and give it the focus."""
+    def show(self, tab: Tab, *, visiting: bool = True) -> None:
+        """Switch to a tab and give it the focus; `visiting` tells that it shows already what it is visited for."""
         self.current = tab
         self.screen_stack[0].query_one(ContentSwitcher).current = tab.id
         self.top_bar.current = tab.TITLE
         tab.enter()
+        if visiting:
+            self.visited()
         self.call_after_refresh(self._hint)
 
     def action_show_orders(self) -> None:
@@ -96,15 +114,91 @@ class Frame(App[None]):
     def action_show_log(self) -> None:
         self.show(self.log_tab)
 
+    def open_order(self, order_id: int) -> None:
+        """Show one order."""
+        self.show(self.inspect, visiting=False)
+        self.inspect.open(order_id)
+        self.visited()
+
+    def open_listing(self, listing: str) -> None:
+        """Edit one listing, by its UUID."""
+        self.show(self.edit, visiting=False)
+        self.edit.open(listing)
+        self.visited()
+
     @on(OrdersTab.Opened)
     def _inspect(self, event: OrdersTab.Opened) -> None:
-        self.show(self.inspect)
-        self.inspect.open(event.order_id)
+        self.open_order(event.order_id)
 
     @on(ListingsTab.Opened)
     def _edit(self, event: ListingsTab.Opened) -> None:
-        self.show(self.edit)
-        self.edit.open(event.listing)
+        self.open_listing(event.listing)
+
+    def rows_tab(self) -> RowsTab[object]:
+        """Return the table that sorts and views are about: the one on screen, else the orders."""
+        return self.listings if self.current is self.listings else self.orders  # type: ignore[return-value]  # rows are only passed on
+
+    # Back and forward.
+
+    @on(RowsTab.Narrowed)
+    def visited(self) -> None:
+        """Keep where the operator is now; what lay ahead is forgotten."""
+        place = (self.current.id or "", self.current.place)
+        if self._retracing or (self._trail and self._trail[self._here] == place):
+            return
+        self._trail = [*self._trail[: self._here + 1], place][-100:]
+        self._here = len(self._trail) - 1
+
+    def action_go_back(self) -> None:
+        self._go(-1)
+
+    def action_go_forward(self) -> None:
+        self._go(1)
+
+    def _go(self, step: int) -> None:
+        if not 0 <= self._here + step < len(self._trail):
+            self.notify("There is nothing further that way.", timeout=2, markup=False)
+            return
+        self._here += step
+        name, place = self._trail[self._here]
+        tab = next(tab for tab in self.tabs if tab.id == name)
+        self._retracing = True
+        try:
+            tab.go(place)
+            self.show(tab)
+        finally:
+            self._retracing = False
+
+    # Commands.
+
+    def _complete(self, typed: str) -> list[Suggestion]:
+        return commands.complete(self, typed)
+
+    def action_command(self) -> None:
+        self.command_line.open()
+
+    @on(CommandLine.Given)
+    async def _command(self, event: CommandLine.Given) -> None:
+        if not self.current.ready:
+            return
+        self.command_line.close()
+        try:
+            await commands.run(self, event.command)
+        except BmError as error:
+            self.command_line.open()
+            self.command_line.input.value = event.command
+            self.command_line.input.cursor_position = len(event.command)
+            self.call_after_refresh(self.command_line.refuse, error)
+
+    def sync_streams(self, streams: tuple[str, ...]) -> None:
+        """Sync these streams now."""
+
+    async def action_quit(self) -> None:
+        """End."""
+        self.exit()
+
+    def action_limits(self) -> None:
+        self.push_screen(LimitsScreen(self.status))
 
     # Actions.
 
@@ -156,6 +250,8 @@ class Frame(App[None]):
         if status is None:
             return
         self.status_line.status = self.top_bar.status = status
+        if isinstance(self.screen, LimitsScreen):
+            self.screen.show(status)
         self._title_tabs()
         if before is not None and before.online and status.online is False:
             self.notify("Back Market does not answer. The cache stays usable.", severity="warning", markup=False)

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from bmconsole.console.app import ConsoleApp
+from bmconsole.console.personal import Personal
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.settings import Profile
@@ -65,7 +66,9 @@ def sit(sandbox: RunningSandbox, tmp_path: Path) -> Sit:
     """Sit down at a console; arguments change its profile."""
 
     @asynccontextmanager
-    async def desk(size: tuple[int, int] = (140, 40), **changes: object) -> AsyncIterator[Desk]:
+    async def desk(
+        size: tuple[int, int] = (140, 40), personal: Personal | None = None, **changes: object
+    ) -> AsyncIterator[Desk]:
         profile: Profile = profile_for(sandbox, **changes)
         opened: list[Workspace] = []
 
@@ -73,7 +76,7 @@ def sit(sandbox: RunningSandbox, tmp_path: Path) -> Sit:
             opened.append(await Workspace.open(profile, Paths.under(tmp_path), console=True))
             return opened[0]
 
-        app = ConsoleApp(open_workspace)
+        app = ConsoleApp(open_workspace, personal=personal)
         async with app.run_test(size=size) as pilot:
             await until(lambda: app.status is not None and app.current.ready)
             yield Desk(app, pilot, opened[0], sandbox)

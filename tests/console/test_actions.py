@@ -12,9 +12,12 @@ from bmconsole.console.tabs.inspect import InspectTab
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.widgets.commandline import CommandInput
+from bmconsole.console.widgets.completing import CompletingInput
 from bmconsole.console.widgets.dialogs import Dialog
 from bmconsole.console.widgets.filterbar import FilterInput
 from bmconsole.console.widgets.form import ListingForm
+from bmconsole.console.widgets.picker import ColumnPicker, Picker
 from bmconsole.console.widgets.table import VirtualTable
 
 PLACES: tuple[type[DOMNode], ...] = (
@@ -26,6 +29,10 @@ PLACES: tuple[type[DOMNode], ...] = (
     LogTab,
     VirtualTable,
     FilterInput,
+    CommandInput,
+    CompletingInput,
+    Picker,
+    ColumnPicker,
     ListingForm,
     Dialog,
 )
@@ -58,10 +65,14 @@ def test_tabs_bind_what_the_registry_says() -> None:
         scopes: tuple[str, ...] = getattr(place, "SCOPES", ())
         bound = {binding.id for binding in bindings(*scopes) if isinstance(binding, Binding)}
         assert bound == {action.name for scope in scopes for action in actions_of(scope)}
+        inherited = (
+            {binding.id for _, binding in place._merge_bindings()} if hasattr(place, "_merge_bindings") else bound
+        )
+        assert bound <= inherited
 
 
 def test_the_palette_offers_every_action_but_bare_movements() -> None:
     offered = {action.name for action in ActionCommands._shown()}
     missing = {action.scope for action in ACTIONS if action.name not in offered}
-    assert missing <= {"table", "filter", "dialog", "app"}
+    assert missing <= {"table", "filter", "command", "typing", "picker", "columns", "dialog", "app"}
     assert {action.name for action in ACTIONS if action.scope == "app"} - offered == {"app.command_palette"}

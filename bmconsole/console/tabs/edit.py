@@ -79,6 +79,14 @@ class EditTab(Tab):
         self.enter_form()
         self._load()
 
+    @property
+    def place(self) -> str:
+        return self.listing_id or ""
+
+    def go(self, place: str) -> None:
+        if place and place != self.place:
+            self.open(place)
+
     def renew(self) -> None:
         if self.listing_id is not None and not self.writing:
             self._load()

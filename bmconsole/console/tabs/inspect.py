@@ -45,6 +45,14 @@ class InspectTab(Tab):
         yield self._head
         yield self._scroll
 
+    @property
+    def place(self) -> str:
+        return "" if self.order_id is None else str(self.order_id)
+
+    def go(self, place: str) -> None:
+        if place and place != self.place:
+            self.open(int(place))
+
     def enter(self) -> None:
         self.take(self._scroll)
         self._show()

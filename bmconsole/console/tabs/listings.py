@@ -75,7 +75,7 @@ class ListingsTab(RowsTab[ListingRow]):
 
     def watch_market(self) -> None:
         """Show another market's offers, from the row that the cursor is on."""
-        self.table.columns = self.build_columns()
+        self.table.columns = self.chosen_columns()
         self.renew()
 
     def action_open(self) -> None:

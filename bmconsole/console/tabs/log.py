@@ -7,11 +7,13 @@ from textual.app import ComposeResult
 
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
+from bmconsole.console.completion import Suggestion, matching
 from bmconsole.console.look import LEVEL_LOOK, Cell, Tone
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column
+from bmconsole.console.widgets.filterbar import FilterBar
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.table import ListSource, VirtualTable
 from bmconsole.domain.text import clean
@@ -35,12 +37,15 @@ class LogTab(Tab):
         super().__init__(id=id)
         self.following = True
         self.level = "info"
+        self.where = ""
         self._events: list[Event] = []
         self._source: ListSource[Event] = ListSource(key="id")
         self._head = Sheet(id="log-head")
+        self.bar = FilterBar("words, source:sync, !words", self._complete)
         self._table = VirtualTable(self._source, self._columns(), id="log-table")
 
     def compose(self) -> ComposeResult:
+        yield self.bar
         yield self._head
         yield self._table
 
@@ -71,6 +76,63 @@ class LogTab(Tab):
         self._tell()
         self.renew()
 
+    @property
+    def place(self) -> str:
+        return self.where
+
+    def go(self, place: str) -> None:
+        self.filter(place)
+
+    def sources(self) -> list[str]:
+        """Return the sources of the lines in memory."""
+        return sorted({clean(event.source, limit=40) for event in self._events})
+
+    def source_terms(self) -> list[str]:
+        """Return the terms that show one source."""
+        return [f"source:{name}" for name in self.sources()]
+
+    def _complete(self, typed: str) -> list[Suggestion]:
+        last = typed.split(" ")[-1]
+        return matching(last, len(typed) - len(last), [(term, "") for term in self.source_terms()])
+
+    def filter(self, where: str) -> None:
+        """Show the lines that all terms hold for: `source:NAME`, a word of the message, `!` for its opposite."""
+        self.where = where
+        self.bar.accept(where)
+        self._sieve()
+
+    def action_filter(self) -> None:
+        self.bar.edit()
+
+    def action_clear(self) -> None:
+        if self.where:
+            self.filter("")
+
+    def action_source(self) -> None:
+        terms = self.source_terms()
+        if terms:
+            here = terms.index(self.where) + 1 if self.where in terms else 0
+            self.filter(terms[here] if here < len(terms) else "")
+
+    @on(FilterBar.Applied)
+    def _apply(self, event: FilterBar.Applied) -> None:
+        event.stop()
+        self.filter(event.expression)
+        self.take(self._table)
+
+    @on(FilterBar.Left)
+    def _return(self, event: FilterBar.Left) -> None:
+        event.stop()
+        self.take(self._table)
+
+    def _sieve(self) -> None:
+        terms = self.where.lower().split()
+        self._source.rows = [event for event in self._events if all(_holds(event, term) for term in terms)]
+        shown, total = look.count(len(self._source.rows)), look.count(len(self._events))
+        self.bar.summary = f"{shown} of {total} lines" if terms else f"{total} lines"
+        self._table.note = "No line passes this filter. Esc shows all again." if terms else "Nothing happened yet."
+        self._table.renew()
+
     def action_open(self) -> None:
         self._table.action_choose()
 
@@ -88,8 +150,7 @@ class LogTab(Tab):
         except BmError as error:
             self.complain(error, title="The log cannot be read")
             return
-        self._source.rows = self._events
-        self._table.renew()
+        self._sieve()
 
     @on(VirtualTable.Counted)
     def _follow(self, event: VirtualTable.Counted) -> None:
@@ -125,7 +186,6 @@ class LogTab(Tab):
             (
                 *((f"{glyph} ", tone), (f"{self.level}{above}", Tone.PLAIN), ("   ", Tone.DIM)),
                 *follow,
-                (f"   {look.count(len(self._events))} lines", Tone.DIM),
             )
         )
 
@@ -152,3 +212,13 @@ class LogTab(Tab):
     def _message(self, event: Event) -> Cell:
         tone = {"error": Tone.BAD, "debug": Tone.DIM}.get(event.level, Tone.PLAIN)
         return look.text(event.message, tone)
+
+
+def _holds(event: Event, term: str) -> bool:
+    wanted = term.removeprefix("!")
+    kind, found, name = wanted.partition(":")
+    if found and kind == "source":
+        holds = event.source.lower() == name
+    else:
+        holds = wanted in f"{event.message} {event.ref or ''}".lower()
+    return holds is not term.startswith("!")

@@ -1,20 +1,24 @@
 """What the tabs with a table share: a filter, an order of rows, and a source that pages from the workspace."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.message import Message
 
 from bmconsole.console.clipboard import copy
+from bmconsole.console.completion import complete_filter
 from bmconsole.console.look import count
+from bmconsole.console.personal import BUILT_IN, TableState, View
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column, Row
 from bmconsole.console.widgets.filterbar import FilterBar
 from bmconsole.console.widgets.table import Near, VirtualTable
+from bmconsole.domain.filters import parse_filter
 from bmconsole.domain.views import Query
-from bmconsole.errors import BmError, NotFound
+from bmconsole.errors import BmError, FilterError, NotFound
 
 
 class RowsTab(Tab, Generic[Row]):
@@ -25,11 +29,20 @@ class RowsTab(Tab, Generic[Row]):
     SORT: ClassVar[str] = ""
     """The order in which the workspace gives rows unasked, as the table's header shows it."""
 
+    @dataclass
+    class Narrowed(Message):
+        """Another filter is in force."""
+
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.where = ""
         self.sort = self.SORT
-        self.bar = FilterBar(self.PLACEHOLDER)
+        self.saved: tuple[View, ...] = BUILT_IN
+        """The views of both tables."""
+        self.shown: list[str] = []
+        """The names of the shown columns in their order; empty: all as they come."""
+        self._wanted_cursor = ""
+        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete_filter(typed, id))
         self.table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{id}-table", markable=True)
         self.table.set_reactive(VirtualTable.sort, self.sort)
         self._total: int | None = None
@@ -69,6 +82,107 @@ class RowsTab(Tab, Generic[Row]):
     def key(self, row: Row) -> str:
         """Return what identifies a row."""
         raise TypeError(f"{type(self).__name__} has no key")
+
+    def chosen_columns(self) -> list[Column[Row]]:
+        """Return the columns that the operator wants, in that order; a mark of what is pending always stays."""
+        columns = {column.name: column for column in self.build_columns()}
+        if not any(name in columns for name in self.shown):
+            return list(columns.values())
+        return [
+            columns["mark"],
+            *(
+                replace(columns[name], rank=0 if place == 0 else columns[name].rank)
+                for place, name in enumerate(self.shown)
+                if name in columns and name != "mark"
+            ),
+        ]
+
+    # Where it was left.
+
+    @property
+    def place(self) -> str:
+        return self.where
+
+    def go(self, place: str) -> None:
+        if place != self.where:
+            self.filter(place)
+
+    def state(self) -> TableState:
+        """Return how the table is now."""
+        return TableState(self.where, self.sort, self.shown, self.table.cursor_key or "", self.bar.input.past)
+
+    def restore(self, state: TableState) -> None:
+        """Show the table as it was left, as far as that still makes sense."""
+        self.bar.input.past = list(state.past)
+        self.shown = [name for name in state.columns if isinstance(name, str)]
+        self.table.columns = self.chosen_columns()
+        if state.sort.lstrip("-") in self.sorts():
+            self.sort = self.table.sort = state.sort
+        try:
+            parse_filter(state.where, self.id or "")
+            self.where = state.where
+        except FilterError as error:
+            # Another version may have written it.
+            self.complain(error, title="The filter of last time")
+        self.bar.accept(self.where)
+        self._wanted_cursor = state.cursor
+
+    # Views, columns, sorts.
+
+    def views(self) -> list[View]:
+        """Return the saved views of this table."""
+        return [view for view in self.saved if view.table == self.id]
+
+    def sorts(self) -> list[str]:
+        """Return the fields that rows can be sorted by."""
+        return [column.sort for column in self.build_columns() if column.sort]
+
+    def take_view(self, view: View) -> None:
+        """Put a view in force."""
+        if view.columns:
+            self.show_columns(view.columns)
+        if view.sort.lstrip("-") in self.sorts():
+            self.sort = self.table.sort = view.sort
+        self.filter(view.where)
+
+    def show_columns(self, names: Sequence[str]) -> None:
+        """Show these columns in this order."""
+        self.shown = list(names)
+        self.table.columns = self.chosen_columns()
+
+    @work(exclusive=True, group="picker")
+    async def action_view(self) -> None:
+        from bmconsole.console.widgets.picker import Choice, Picker
+
+        choices = [Choice(view.name, view.name, view.where, view.where == self.where) for view in self.views()]
+        name = await self.app.push_screen_wait(Picker("Views", choices))
+        if view := next((view for view in self.views() if view.name == name), None):
+            self.take_view(view)
+
+    @work(exclusive=True, group="picker")
+    async def action_sort_by(self) -> None:
+        from bmconsole.console.widgets.picker import Choice, Picker
+
+        choices = [
+            Choice(column.sort, column.title or column.sort, f"by {column.sort}", column.sort == self.sort.lstrip("-"))
+            for column in self.build_columns()
+            if column.sort
+        ]
+        field = await self.app.push_screen_wait(Picker("Sort by", choices))
+        if field is not None:
+            self.sort_by(f"-{field}" if self.sort == field else field)
+
+    @work(exclusive=True, group="picker")
+    async def action_columns(self) -> None:
+        from bmconsole.console.widgets.picker import Choice, ColumnPicker
+
+        all_columns = {column.name: column for column in self.build_columns() if column.name != "mark"}
+        shown = [name for name in self.shown if name in all_columns] or list(all_columns)
+        names = [*shown, *(name for name in all_columns if name not in shown)]
+        choices = [Choice(name, all_columns[name].title or name, "", name in shown) for name in names]
+        chosen = await self.app.push_screen_wait(ColumnPicker("Columns", choices))
+        if chosen is not None:
+            self.show_columns(chosen)
 
     # The table's source.
 
@@ -139,7 +253,9 @@ class RowsTab(Tab, Generic[Row]):
         self.where = where
         self.bar.accept(where)
         self.reload()
-        self.take(self.table)
+        if self.has_focus_within or self.screen.focused is None:
+            self.take(self.table)
+        self.post_message(self.Narrowed())
 
     def action_filter(self) -> None:
         self.bar.edit()
@@ -201,6 +317,19 @@ class RowsTab(Tab, Generic[Row]):
         self.table.note = self._why_empty()
         self._tell()
         self._settle_marks()
+        if self._wanted_cursor:
+            wanted, self._wanted_cursor = self._wanted_cursor, ""
+            self._put_cursor(wanted)
+
+    @work(exclusive=True, group="cursor")
+    async def _put_cursor(self, key: str) -> None:
+        try:
+            place = await self.position(key)
+        except BmError as error:
+            self.complain(error)
+            return
+        if place:
+            self.table.move_to(place)
 
     @on(VirtualTable.Marked)
     def _count_marks(self, event: VirtualTable.Marked) -> None:

@@ -36,6 +36,14 @@ class Tab(Vertical):
     def ready(self) -> bool:
         return self._workspace is not None
 
+    @property
+    def place(self) -> str:
+        """What it shows, for going back to it."""
+        return ""
+
+    def go(self, place: str) -> None:
+        """Show what `place` says, as `place` once said it."""
+
     def attach(self, workspace: WorkspaceLike) -> None:
         """Take the workspace and show what it has."""
         self._workspace = workspace

@@ -9,18 +9,20 @@ from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from bmconsole.console.actions import bindings
+from bmconsole.console.completion import Completer
 from bmconsole.console.look import Cell, Tone
+from bmconsole.console.widgets.completing import CompletingInput, Suggestions
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.errors import BmError, FilterError
 
 
-class FilterInput(Input):
+class FilterInput(CompletingInput):
     """Where the filter is typed."""
 
-    SCOPES: ClassVar[tuple[str, ...]] = ("filter",)
+    SCOPES: ClassVar[tuple[str, ...]] = ("filter", "typing")
     BINDINGS = bindings("filter")
 
     @dataclass
@@ -54,25 +56,26 @@ class FilterBar(Vertical):
 
         bar: "FilterBar"
 
-    def __init__(self, placeholder: str) -> None:
+    def __init__(self, placeholder: str, completer: Completer) -> None:
         super().__init__()
-        self._placeholder = placeholder
+        self.input = FilterInput(completer, placeholder=placeholder)
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(" / ", id="slash", markup=False)
-            yield FilterInput(placeholder=self._placeholder, compact=True, select_on_focus=False)
+            yield self.input
             yield Static("", id="summary", markup=False)
+        yield Suggestions()
         yield Sheet(classes="fault")
 
     def edit(self) -> None:
         """Let the operator type."""
-        self.screen.set_focus(self.query_one(FilterInput), scroll_visible=False)
+        self.screen.set_focus(self.input, scroll_visible=False)
 
     def accept(self, expression: str) -> None:
         """Take `expression` as the filter in force."""
         self.expression = expression
-        self.query_one(FilterInput).value = expression
+        self.input.value = expression
         self._tell(None)
 
     def refuse(self, error: BmError) -> None:
@@ -88,11 +91,19 @@ class FilterBar(Vertical):
     @on(DescendantFocus)
     @on(DescendantBlur)
     def _mark(self) -> None:
-        self.set_class(self.query_one(FilterInput).has_focus, "-typing")
+        self.set_class(self.input.has_focus, "-typing")
+        self.input.offer()
+
+    @on(FilterInput.Offered)
+    def _suggest(self, event: FilterInput.Offered) -> None:
+        event.stop()
+        line = self.query_one(Suggestions)
+        line.offered, line.chosen = tuple(event.suggestions), event.chosen
 
     @on(FilterInput.Submitted)
     def _ask(self, event: FilterInput.Submitted) -> None:
         event.stop()
+        self.input.remember(event.value.strip())
         self.post_message(self.Applied(self, event.value.strip()))
 
     @on(FilterInput.Changed)

@@ -1,6 +1,7 @@
 """The status line: what waits for the operator, and how the machine is."""
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -13,6 +14,7 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.views import JobState, Progress, RuleState, WorkspaceStatus
 
 SHOWN_JOBS = ("orders", "listings")
+LIMITS = "app.perform('app.limits')"
 SEPARATOR: Piece = ("  │  ", Tone.DIM, "")
 
 
@@ -21,6 +23,12 @@ class StatusLine(LineBar):
 
     status: reactive[WorkspaceStatus | None] = reactive(None)
     progress: reactive[Progress | None] = reactive(None)
+    _begun = (0.0, 0)
+    """When the progress of the present stream was first seen (monotonic seconds), and how far it was."""
+
+    def watch_progress(self, before: Progress | None, now: Progress | None) -> None:
+        if now is not None and (before is None or before.stream != now.stream):
+            self._begun = (time.monotonic(), now.done)
 
     def line(self, width: int) -> list[Piece]:
         """Return the groups that fit: counts on the left stay, the least urgent group on the right goes first."""
@@ -60,7 +68,8 @@ class StatusLine(LineBar):
         """The groups on the right, the most urgent first."""
         groups = [self._connection(status.online)]
         if self.progress is not None:
-            groups.append(_progress(self.progress))
+            seconds, first = time.monotonic() - self._begun[0], self._begun[1]
+            groups.append(_progress(self.progress, (self.progress.done - first) / seconds if seconds > 0.5 else 0.0))
         edge = next((rule for rule in status.traffic.rules if rule.name == "edge"), None)
         if edge is not None:
             groups.append(_budget(edge))
@@ -96,22 +105,25 @@ def _budget(rule: RuleState) -> list[Piece]:
     full, empty = gauge(rule.used, limit)
     tone = Tone.WARN if rule.used * 10 >= limit * 8 else Tone.KEY
     pieces: list[Piece] = [
-        ("budget ", Tone.DIM, ""),
-        (full, tone, ""),
-        (empty, Tone.DIM, ""),
-        (f" {rule.used}/{limit}", Tone.DIM, ""),
+        ("budget ", Tone.DIM, LIMITS),
+        (full, tone, LIMITS),
+        (empty, Tone.DIM, LIMITS),
+        (f" {rule.used}/{limit}", Tone.DIM, LIMITS),
     ]
     if rule.paused_for > 0:
         pieces.append((f" paused {round(rule.paused_for)} s", Tone.WARN, ""))
     return pieces
 
 
-def _progress(progress: Progress) -> list[Piece]:
+def _progress(progress: Progress, per_second: float) -> list[Piece]:
     pieces: list[Piece] = [(f"{PENDING_GLYPH} {clean(progress.stream)} ", Tone.KEY, "")]
     if progress.total:
         full, empty = gauge(progress.done, progress.total, 10)
         pieces += [(full, Tone.KEY, ""), (empty, Tone.DIM, "")]
         pieces.append((f" {count(progress.done)}/{count(progress.total)}", Tone.DIM, ""))
+        if per_second > 0 and progress.done < progress.total:
+            left = span(timedelta(seconds=(progress.total - progress.done) / per_second))
+            pieces.append((f" {count(round(per_second))}/s, {left} left", Tone.DIM, ""))
     else:
         pieces.append((f"{count(progress.done)} so far", Tone.DIM, ""))
     return pieces

@@ -255,6 +255,10 @@ class VirtualTable(ScrollView, Toned, Generic[Row], can_focus=True, inherit_bind
 
     # Keys.
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys of marks to others where rows cannot be marked."""
+        return self.markable or "mark" not in action
+
     def action_mark(self) -> None:
         """Mark the row or take its mark off, and go to the next; ends a range where one was begun."""
         if self._anchor is not None:
