@@ -273,23 +273,34 @@ def take_over(connection: Connection, dead: Sequence[str], *, owner: str, now: d
     Left out are targets on which a living process works, intents that only the operator can settle, and for a while
     those that a look did not help.
     """
-    connection.execute(
-        f"""UPDATE intents SET owner = NULL, epoch = epoch + 1
-        WHERE state IN ({marks(UNFINISHED)}) AND owner IN ({marks(dead)})""",  # noqa: S608 - placeholders only
-        (*UNFINISHED, *dead),
-    )
+    orphans = {
+        row["id"]
+        for row in connection.execute(
+            f"""UPDATE intents SET owner = NULL, epoch = epoch + 1
+            WHERE state IN ({marks(UNFINISHED)}) AND owner IN ({marks(dead)}) RETURNING id""",  # noqa: S608 - placeholders only
+            (*UNFINISHED, *dead),
+        ).fetchall()
+    }
     rows = connection.execute(
         f"""SELECT * FROM intents WHERE state IN ({marks(UNFINISHED)}) AND owner IS NULL
         AND (kind != 'invoice' OR state != 'unknown')
-        AND (state = 'pending' OR (attempts < ? AND acked = 0) OR updated <= ? OR updated > ?)
         AND NOT EXISTS (SELECT 1 FROM intents AS other WHERE other.target = intents.target
             AND other.state IN ({marks(UNFINISHED)}) AND other.owner IS NOT NULL) ORDER BY id""",  # noqa: S608 - placeholders only
-        (*UNFINISHED, _SENDS, stamp(now - RETRY_AFTER), stamp(now + RETRY_AFTER), *UNFINISHED),
+        (*UNFINISHED, *UNFINISHED),
     ).fetchall()
+    rows = [row for row in rows if row["id"] in orphans or _due(row, now)]
     oldest: dict[str, Row] = {}
     for row in rows:
         oldest.setdefault(row["target"], row)
     return [_take(connection, row, owner) for row in oldest.values()]
+
+
+def _due(row: Row, now: datetime) -> bool:
+    """Whether it is time to look at an intent again that its last look did not settle."""
+    if row["state"] == "pending" or (row["attempts"] < _SENDS and not row["acked"]):
+        return True
+    # A clock that was set back must not hold it up for ever
+    return not stamp(now - RETRY_AFTER) < row["updated"] <= stamp(now + RETRY_AFTER)
 
 
 def claim(connection: Connection, intent_id: int, *, owner: str, dead: Sequence[str] = ()) -> Held | None:
