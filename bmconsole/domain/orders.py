@@ -65,7 +65,9 @@ class Address:
     @property
     def name(self) -> str:
         """First and last name, or what there is of them."""
-        return " ".join(part for part in (self.first_name, self.last_name) if part)
+        if self.first_name and self.last_name:
+            return f"{self.first_name} {self.last_name}"
+        return self.first_name or self.last_name or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +138,27 @@ class Order:
         return self.status in OPEN and due is not None and now > due
 
 
+_PENDING = frozenset({0, 8, 9})
+_UNPAID = frozenset({7})
+_BY_LINE = (
+    (1, Status.TO_ACCEPT),
+    (2, Status.TO_SHIP),
+    (3, Status.SHIPPED),
+    (5, Status.REFUNDED),
+    (6, Status.REFUNDED),
+    (4, Status.CANCELLED),
+)
+
+
 def status_of(state: int, lines: Sequence[int]) -> Status:
     """Return the status of an order from its own state and those of its lines; the first rule that fits."""
     present = set(lines)
-    if state in (0, 10) or present & {0, 8, 9}:
+    if state in (0, 10) or not present.isdisjoint(_PENDING):
         return Status.PENDING
-    if state == 8 or (present and present <= {7}):
+    if state == 8 or present == _UNPAID:
         return Status.UNPAID
-    for states, status in (
-        ({1}, Status.TO_ACCEPT),
-        ({2}, Status.TO_SHIP),
-        ({3}, Status.SHIPPED),
-        ({5, 6}, Status.REFUNDED),
-        ({4}, Status.CANCELLED),
-    ):
-        if present & states:
+    for line_state, status in _BY_LINE:
+        if line_state in present:
             return status
     return Status.UNKNOWN
 

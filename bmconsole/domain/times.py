@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -19,9 +20,14 @@ def parse_time(text: str, zone: tzinfo = UTC) -> datetime:
 
 def stamp(moment: datetime) -> str:
     """Return `moment` as UTC text of fixed width (`2026-11-23T08:00:00.000Z`), which sorts as time does."""
-    at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    # Half the time of isoformat; a page of orders has some four hundred.
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031 - an f-string takes twice as long
+    return _stamp(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+# A page of orders has some four hundred times, several of an order the same. Only those in UTC: in a zone, the two hours
+# at the end of summer time are equal to each other.
+@lru_cache(maxsize=512)
+def _stamp(at: datetime) -> str:
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031 - an f-string or isoformat takes twice as long
         at.year,
         at.month,
         at.day,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from bmconsole.domain.filters import Table
-from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Order, Orderline
 from bmconsole.domain.times import stamp
 from bmconsole.store import purge, search
@@ -186,7 +185,7 @@ def _row(record: OrderRecord, content_hash: bytes, modified: str | None, purged:
         order.tracking_number,
         order.shipper_display,
         order.payment_method,
-        int(order.is_backship),
+        order.is_backship,
         record.raw,
         content_hash,
         at,
@@ -208,23 +207,15 @@ def _line(order_id: int, line: Orderline) -> Values:
         line.condition,
         line.quantity,
         currency,
-        _minor(line.price),
-        _minor(line.shipping_price),
-        _minor(line.fee),
-        _minor(line.sales_taxes),
+        line.price and line.price.minor,
+        line.shipping_price and line.shipping_price.minor,
+        line.fee and line.fee.minor,
+        line.sales_taxes and line.sales_taxes.minor,
         line.imei,
         line.serial_number,
         line.return_reason,
         line.return_message,
         line.shipping_delay,
-        None if line.backcare is None else int(line.backcare),
-        _text(line.date_creation),
+        line.backcare,
+        line.date_creation and stamp(line.date_creation),
     )
-
-
-def _minor(money: Money | None) -> int | None:
-    return None if money is None else money.minor
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else stamp(moment)
