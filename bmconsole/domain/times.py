@@ -23,8 +23,8 @@ def stamp(moment: datetime) -> str:
     return _stamp(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
 
 
-# A page of orders has some four hundred times, several of an order the same. Only those in UTC: in a zone, the two hours
-# at the end of summer time are equal to each other.
+# A page of orders has some four hundred times, several of an order the same. Only those in UTC: in a zone, the hours
+# before and after the end of summer time are equal to each other.
 @lru_cache(maxsize=512)
 def _stamp(at: datetime) -> str:
     return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031 - an f-string or isoformat takes twice as long
