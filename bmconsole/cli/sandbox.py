@@ -17,9 +17,20 @@ from bmconsole.errors import PortTaken, UsageError
 @click.option("--orders", default=500, type=click.IntRange(min=0), help="How many.  [default: 500]")
 @click.option("--listings", default=200, type=click.IntRange(min=0), help="How many.  [default: 200]")
 @click.option("--markets", default="fr-fr", help="Codes with commas, the main one first.  [default: fr-fr]")
+@click.option(
+    "--live",
+    is_flag=False,
+    flag_value=0.3,
+    default=0.0,
+    type=click.FloatRange(0, 1_000),
+    metavar="[RATE]",
+    help="Let people buy, stock fall and rivals move: so many orders a second.  [0.3 if none is named]",
+)
 @click.option("--no-limits", is_flag=True, help="Switch every rate rule off.")
 @click.pass_obj
-def sandbox(call: Call, port: int, seed: int, orders: int, listings: int, markets: str, no_limits: bool) -> int:
+def sandbox(
+    call: Call, port: int, seed: int, orders: int, listings: int, markets: str, live: float, no_limits: bool
+) -> int:
     """Serve an invented shop on 127.0.0.1.
 
     Prints one line {"url", "token", "pid"} when it is ready, and serves until SIGTERM or Ctrl-C.
@@ -44,6 +55,7 @@ def sandbox(call: Call, port: int, seed: int, orders: int, listings: int, market
             port=port,
             token=os.environ.get(TOKEN_VARIABLE),
             limits=not no_limits,
+            live=live,
         )
     except ValueError as error:
         raise UsageError(f"The sandbox cannot be made so: {clean(error, limit=300)}.") from None

@@ -6,7 +6,8 @@ import os
 import sys
 from dataclasses import asdict
 
-from .options import Options
+from .live import USUAL_RATE
+from .options import ORDERINGS, Options
 from .server import Announcement, PortInUse, serve
 
 TOKEN_VARIABLE = "BMCONSOLE_SANDBOX_TOKEN"
@@ -26,6 +27,13 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--markets", default=",".join(usual.markets), help="the main one first (default: %(default)s)")
     found.add_argument("--token", help=f"what requests must carry; better in {TOKEN_VARIABLE}, as others can read argv")
     found.add_argument("--no-limits", action="store_true", help="switch every rate rule off")
+    found.add_argument(
+        "--live", type=float, nargs="?", const=USUAL_RATE, default=0.0, metavar="RATE",
+        help="let people buy, stock fall and rivals move: RATE orders a second (default: %(const)s)",
+    )  # fmt: skip
+    found.add_argument(
+        "--ordering", choices=ORDERINGS, default=usual.ordering, help="how orders are listed (default: %(default)s)"
+    )
     found.add_argument("--warm", action="store_true", help="write all JSON before listening, for benchmarks")
     found.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     return found
@@ -49,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             token=given.token or os.environ.get(TOKEN_VARIABLE),
             limits=not given.no_limits,
             warm=given.warm,
+            live=given.live,
+            ordering=given.ordering,
         )
     except ValueError as error:
         print(f"sandbox: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@
 | GET, DELETE `/_sandbox/journal?writes=1000&seen=0` | shows or clears what arrived |
 | GET, PUT `/_sandbox/faults` | shows or replaces the list of faults (see `faults`) |
 | GET, PUT `/_sandbox/limits` | shows or changes rules: `{"edge": "200/10", "competitors": null, "enabled": true}` |
+| GET, PUT `/_sandbox/live` | shows or changes how fast the shop lives: `{"rate": 0.3}` orders a second, 0 none |
 | GET `/_sandbox/counts` | orders by state, listings, the clock |
 | GET `/_sandbox/state/listings/{id}` | a listing as every market shows it, with its rivals |
 | GET `/_sandbox/state/orders/{id}` | an order as it stands, with what the API doesn't show |
@@ -29,6 +30,7 @@ from .journal import Journal
 from .limits import Limiter
 from .listing_update import minor_units
 from .listings import JsonObject, Listing
+from .live import Live
 from .markets import MARKETS, decimal_text
 from .order_update import order_state
 from .orders import Order
@@ -148,13 +150,15 @@ class Control:
         limiter: The rate rules.
         faults: What goes wrong.
         journal: What arrived.
+        live: What happens by itself.
     """
 
-    def __init__(self, shop: Shop, limiter: Limiter, faults: Faults, journal: Journal) -> None:
+    def __init__(self, shop: Shop, limiter: Limiter, faults: Faults, journal: Journal, live: Live) -> None:
         self.shop = shop
         self.limiter = limiter
         self.faults = faults
         self.journal = journal
+        self.live = live
 
     def routes(self) -> list[Route]:
         """Return the routes under `/_sandbox/`."""
@@ -162,6 +166,7 @@ class Control:
             Route("/_sandbox/journal", self.show_journal, methods=["GET", "DELETE"]),
             Route("/_sandbox/faults", self.show_faults, methods=["GET", "PUT"]),
             Route("/_sandbox/limits", self.show_limits, methods=["GET", "PUT"]),
+            Route("/_sandbox/live", self.show_live, methods=["GET", "PUT"]),
             Route("/_sandbox/counts", self.counts, methods=["GET"]),
             Route("/_sandbox/state/listings/{id}", self.listing, methods=["GET"]),
             Route("/_sandbox/edit/listings/{id}", self.listing, methods=["POST", "PUT"]),
@@ -198,6 +203,15 @@ class Control:
             except ValueError as error:
                 return json_answer({"error": str(error)}, 400)
         return json_answer(self.limiter.as_json())
+
+    async def show_live(self, request: Request) -> Response:
+        if request.method == "PUT":
+            wanted = await _body(request)
+            rate = wanted.get("rate") if isinstance(wanted, dict) else None
+            if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1_000:
+                return json_answer({"error": "a rate from 0 to 1,000 orders a second is expected"}, 400)
+            self.live.rate = float(rate)
+        return json_answer({"rate": self.live.rate, "happened": self.live.happened})
 
     async def counts(self, request: Request) -> Response:
         states = Counter(self.shop.orders.states)

@@ -29,6 +29,7 @@ class Options:
         backbox_share: The share of the listings that compete for a backbox.
         backbox_settle: How many seconds at least and at most a backbox needs to follow a price change.
         several_lines: The share of orders of several lines, beside a few of fixed role in the newest ones.
+        live: Orders a second that come in by themselves, and what comes with them (see `live`); 0 stands still.
         warm: Whether all JSON is written before the server listens: a slower start and about 1.7 kB an order and 0.7 kB
             a listing and market, for benchmarks that should measure the client and not this.
 
@@ -51,6 +52,7 @@ class Options:
     backbox_settle: tuple[float, float] = (30.0, 180.0)
     several_lines: float = 0.001
     warm: bool = False
+    live: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -68,6 +70,8 @@ class Options:
             raise ValueError("orders and listings must not be negative, listings at most 9,999,999")
         if self.orders and not self.listings:
             raise ValueError("orders need at least one listing")
+        if not 0 <= self.live <= 1_000:
+            raise ValueError("live must be from 0 to 1,000 orders a second")
         if self.ordering not in ORDERINGS:
             raise ValueError(f"unknown ordering {self.ordering!r}; there are {', '.join(ORDERINGS)}")
 

@@ -22,6 +22,7 @@ from .faults import Faults
 from .gate import Gate
 from .journal import Journal
 from .limits import Limiter
+from .live import Live
 from .options import Options
 from .shop import Shop
 
@@ -56,6 +57,7 @@ class RunningSandbox:
     journal: Journal
     limiter: Limiter
     faults: Faults
+    live: Live
 
 
 def listening_socket(port: int) -> socket.socket:
@@ -184,8 +186,8 @@ async def running(options: Options | None = None) -> AsyncIterator[RunningSandbo
     try:
         shop = Shop(options)
         limiter, faults, journal = Limiter(options.limits), Faults(), Journal()
-        connections = _Connections()
-        app = application([*Api(shop).routes(), *Control(shop, limiter, faults, journal).routes()])
+        connections, live = _Connections(), Live(shop, options.live)
+        app = application([*Api(shop).routes(), *Control(shop, limiter, faults, journal, live).routes()])
         gate = Gate(app, shop=shop, limiter=limiter, faults=faults, journal=journal, drop=connections.drop)
         # The level of a logger is the process's: faults of the sandbox itself still show, its comings and goings don't.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
@@ -210,7 +212,12 @@ async def running(options: Options | None = None) -> AsyncIterator[RunningSandbo
                 listening.cancel()
                 serving.result()
             url = f"http://{HOST}:{bound.getsockname()[1]}"
-            yield RunningSandbox(url, options.the_token, shop, journal, limiter, faults)
+            living = asyncio.ensure_future(live.run())
+            try:
+                yield RunningSandbox(url, options.the_token, shop, journal, limiter, faults, live)
+            finally:
+                living.cancel()
+                await asyncio.gather(living, return_exceptions=True)
         finally:
             server.stop.set()
             await serving

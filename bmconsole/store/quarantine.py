@@ -88,6 +88,14 @@ def expire(connection: Connection, name: str, pass_id: int) -> None:
     connection.execute("DELETE FROM quarantine WHERE stream = ? AND (pass_id IS NULL OR pass_id < ?)", (name, pass_id))
 
 
+def tried_before(connection: Connection, name: str, moment: datetime, limit: int) -> list[str]:
+    """Return the keys of up to `limit` records of a stream that were last put aside before `moment`, oldest first."""
+    rows = connection.execute(
+        "SELECT key FROM quarantine WHERE stream = ? AND at < ? ORDER BY at LIMIT ?", (name, stamp(moment), limit)
+    )
+    return [row["key"] for row in rows]
+
+
 def count(connection: Connection) -> int:
     """Return how many records are in quarantine."""
     return int(connection.execute("SELECT count(*) FROM quarantine").fetchone()[0])

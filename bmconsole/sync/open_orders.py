@@ -1,6 +1,7 @@
-"""The net under the orders: a status can change without its date, so open orders are read by id now and then."""
+"""The net under the orders: open ones are read by id now and then, since a status can change without its date."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bmconsole.backmarket import orders as api
@@ -20,39 +21,68 @@ OLD = timedelta(hours=24)
 """An open order that was not read for so long is read by itself."""
 MOST = 100
 """So many are read at most each time."""
+MOST_ASIDE = 20
+"""So many of those that were put aside are tried at most each time."""
 _IN_FLIGHT = 4
 
 
-async def reread(sources: Sources, *, priority: Priority = Priority.LOW) -> int:
-    """Read open orders (states 1 and 3) that no pass met for a day; return how many had changed."""
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What reading single orders did: how many had changed, how many cannot be understood."""
+
+    changed: int
+    bad: int
+
+
+async def reread(sources: Sources, *, began: datetime, priority: Priority = Priority.LOW) -> Reread:
+    """Read open orders (states 1 and 3) that no pass met for a day, and those put aside before `began`.
+
+    An order that came damaged once would otherwise be missing until it changes: the watermark is past it.
+    """
     before = sources.now() - OLD
-    wanted = iter(await sources.mirror.read(lambda connection: rows.not_fetched_since(connection, before, MOST)))
-    changed = 0
+
+    def due(connection: Connection) -> list[int]:
+        aside = quarantine.tried_before(connection, "orders", began, MOST_ASIDE)
+        wanted = [int(key) for key in aside if key.isdecimal()]
+        return list(dict.fromkeys([*wanted, *rows.not_fetched_since(connection, before, MOST)]))
+
+    wanted = iter(await sources.mirror.read(due))
+    changed = bad = 0
 
     async def take_all() -> None:
-        nonlocal changed
+        nonlocal changed, bad
         for order_id in wanted:
             differs = await _reread_one(sources, order_id, priority)
-            changed += differs
+            if differs is None:
+                bad += 1
+            else:
+                changed += differs
 
     async with asyncio.TaskGroup() as group:
         for _ in range(_IN_FLIGHT):
             group.create_task(take_all())
-    return changed
+    return Reread(changed, bad)
 
 
 def _keep(connection: Connection, found: OrderRecord, at: datetime, keep_buyers: timedelta | None) -> int:
     changed = rows.store(connection, [found], fetched_at=at, keep_buyers=keep_buyers).changed
-    rows.mark_fetched(connection, found.order.order_id, at)
+    _let_rest(connection, found.order.order_id, at)
     return changed
 
 
-async def _reread_one(sources: Sources, order_id: int, priority: Priority) -> int:
+def _let_rest(connection: Connection, order_id: int, at: datetime) -> None:
+    """Take note that an order was read, or that there is nothing to read."""
+    rows.mark_fetched(connection, order_id, at)
+    quarantine.release(connection, "orders", [str(order_id)])
+
+
+async def _reread_one(sources: Sources, order_id: int, priority: Priority) -> int | None:
+    """Return whether an order had changed, None where it cannot be understood."""
     at = sources.now()
     try:
         record = await api.one(sources.client, order_id, priority=priority)
     except NotFound:
-        await sources.mirror.write(lambda connection: rows.mark_fetched(connection, order_id, at))
+        await sources.mirror.write(lambda connection: _let_rest(connection, order_id, at))
         await sources.note("warning", "sync", f"Back Market no longer knows order {order_id}", f"order:{order_id}")
         return 0
     raw = dumps(record)
@@ -70,4 +100,4 @@ async def _reread_one(sources: Sources, order_id: int, priority: Priority) -> in
         quarantine.put(connection, "orders", [fault], pass_id=None, now=at)
 
     await sources.mirror.write(put_aside)
-    return 0
+    return None

@@ -127,18 +127,19 @@ async def pull(
         show: Told after each page.
     """
     done: list[PassResult] = []
+    began = sources.now()
     known = await sources.mirror.read(lambda connection: passes.stream(connection, STREAM))
     if known.watermark is not None:
         done.append(await changes(sources, priority=priority, show=show))
     if full or await _is_due(sources, eager=eager):
         done += await _fill(sources, full=full, changing=priority, filling=filling, show=show)
-    changed = await reread(sources)
+    single = await reread(sources, began=began)
     return PassResult(
         STREAM,
         sum(result.pages for result in done),
         max((result.seen for result in done), default=0),
-        sum(result.changed for result in done) + changed,
-        max((result.quarantined for result in done), default=0),
+        sum(result.changed for result in done) + single.changed,
+        max([result.quarantined for result in done] + [single.bad]),
         all(result.clean for result in done),
     )
 

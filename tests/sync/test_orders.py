@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bmconsole.domain.views import Progress
-from bmconsole.store import passes
+from bmconsole.store import passes, quarantine
 from bmconsole.store.passes import Stream
 from bmconsole.store.sqlite import connect
 from bmconsole.sync import Sources, orders
@@ -242,3 +242,25 @@ async def test_fields_that_come_and_go_are_told_once(sources: Sources, world: Or
         "warning: Back Market sends new fields in orders: tracking_code",
         "warning: Back Market sends no longer in orders: tracking_number",
     ]
+
+
+async def test_an_order_that_came_damaged_once_is_read_by_id(sources: Sources, world: OrderWorld) -> None:
+    render = type(world.shown[1_000]).as_json
+    damaged = True
+
+    def damage(order: object) -> dict[str, object]:
+        record = render(order)  # type: ignore[arg-type]  # the worlds' own order
+        return {**record, "price": []} if damaged and record["order_id"] == 1_004 else record
+
+    with patch.object(type(world.shown[1_000]), "as_json", damage):
+        result = await orders.pull(sources)
+        assert (result.seen, result.quarantined, result.clean) == (60, 1, True)
+        assert 1_004 not in await ours(sources)
+        world.pass_time(60)
+        assert (await orders.pull(sources)).quarantined == 1, "it still is"
+        damaged = False
+        world.pass_time(60)
+        result = await orders.pull(sources)
+        assert (result.changed, result.quarantined) == (1, 0)
+        assert (await ours(sources))[1_004] == "1"
+        assert await sources.mirror.read(quarantine.count) == 0

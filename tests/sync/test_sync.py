@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from bmconsole.domain.views import Progress
 from bmconsole.errors import NotAllowed, Unauthorised
 from bmconsole.paths import Paths
-from bmconsole.sandbox import RunningSandbox
+from bmconsole.sandbox import Options, RunningSandbox, running
+from bmconsole.sandbox.options import ORDERINGS
 from bmconsole.workspace import Workspace
 from tests.conftest import OFF, profile_for
 
@@ -57,6 +58,32 @@ async def test_a_cut_off_backfill_goes_on_where_it_stopped(workspace: Workspace,
     assert (result.seen, result.clean) == (130, True)
     assert sandbox.journal.count("GET", "/ws/orders") == 3, "the changes first, then the two pages that were missing"
     assert (await workspace.status()).orders == 130
+
+
+@pytest.mark.parametrize("ordering", ORDERINGS)
+async def test_a_shop_that_lives_is_read_exactly_once_it_rests(ordering: str, tmp_path: Path) -> None:
+    options = Options(seed=3, orders=400, listings=60, ordering=ordering, live=40.0, limits=False)
+    async with (
+        running(options) as sandbox,
+        await Workspace.open(profile_for(sandbox, markets=("fr-fr",)), Paths.under(tmp_path)) as workspace,
+    ):
+        await control(sandbox, "PUT", "/faults", [{"kind": "malformed", "share": 0.02, "times": 6}])
+        for _ in range(3):
+            await workspace.sync()
+        await control(sandbox, "PUT", "/live", {"rate": 0})
+        await control(sandbox, "PUT", "/faults", [])
+        assert sandbox.live.happened > 5
+        results = await workspace.sync()
+        assert all(result.clean and not result.quarantined for result in results.values())
+        listed = sandbox.shop.select_orders(None, None, None, None)
+        assert (await workspace.status()).orders >= len(listed)
+        for index in listed:
+            theirs = sandbox.shop.orders.get(index)
+            ours = await workspace.order(theirs.id)
+            assert (ours.state, ours.tracking_number) == (theirs.state, theirs.tracking_number)
+        for index in range(60):
+            stocked = sandbox.shop.listings.get(index)
+            assert (await workspace.listing(stocked.id)).quantity == stocked.quantity
 
 
 async def test_prices_differ_by_market_and_stock_does_not(workspace: Workspace, sandbox: RunningSandbox) -> None:
