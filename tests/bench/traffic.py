@@ -124,7 +124,7 @@ async def run(seconds: float, clients: Iterable[tuple[str, int, str]]) -> Figure
     }
 
 
-async def over_http(seconds: float) -> None:
+async def over_http(seconds: float, matching: str) -> None:
     print(f"\nReal HTTP, {seconds:.0f} s, {LIMIT} in {WINDOW:.0f} s, jitter to {JITTER} s, 10,000 queued")
     head = ("share", "of W/(W+RTT)", "trips", "429s", "most", "p50 s", "p99 s", "CPU %")
     print(f"{'':48}" + "".join(f"{title:>14}" for title in head))
@@ -140,6 +140,8 @@ async def over_http(seconds: float) -> None:
         ("here, four processes saturating", [(file, 2_500, "none")] * 4),
     ]
     for title, clients in cases:
+        if matching not in title:
+            continue
         figures = await run(seconds, clients)
         numbers = (
             f"{figures['share']:14.4f}{figures['of possible']:14.4f}{figures['trips']:14.0f}{figures['429s']:14.0f}"
@@ -179,6 +181,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--hours", type=float, default=20.0)
     parser.add_argument("--only", choices=["http", "costs", "virtual"])
+    parser.add_argument("--match", default="", help="only those cases over HTTP whose title contains this")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--load", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
@@ -194,7 +197,7 @@ def main() -> None:
         if given.only in (None, "costs"):
             print_costs()
         if given.only in (None, "http"):
-            asyncio.run(over_http(given.seconds))
+            asyncio.run(over_http(given.seconds, given.match))
         if given.only in (None, "virtual"):
             print_virtual(given.hours)
 

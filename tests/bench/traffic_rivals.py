@@ -40,7 +40,7 @@ class Ours:
     """This project's controller, over a ledger in memory or in a file."""
 
     def __init__(self, limit: int, window: float, folder: Path | None = None) -> None:
-        rules = (Rule("edge", limit, window, reserve=2 if limit >= 50 else 0),)
+        rules = (Rule("edge", limit, window, reserve=4 if limit >= 50 else 0),)
         ledger: Ledger = MemoryLedger(rules)
         if folder is not None:
             ledger = _open(folder / "ledger-bench.db", rules)

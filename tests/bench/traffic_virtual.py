@@ -7,7 +7,7 @@ from bmconsole.domain.priority import Priority
 from bmconsole.traffic import Outcome, Rule
 from tests.traffic.world import EDGE, Latency, World, uniform
 
-RULES = (Rule("edge", 200, 10.0, reserve=2),)
+RULES = (Rule("edge", 200, 10.0, reserve=4),)
 
 
 def fullest_window(hours: float, latency: Latency) -> tuple[int, float]:
