@@ -1,5 +1,6 @@
 """A shop without limits in the test's own loop, and a workspace that was synced."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ class Desk:
     async def offer(self, listing: str, market: str = "fr-fr") -> dict[str, Any]:
         found: dict[str, Any] = (await self.call("GET", f"/state/listings/{listing}"))["markets"][market]
         return found
+
+    async def until_stock_is(self, listing: str, count: int) -> None:
+        """Wait until a write has reached the shop; each look is a request, so nothing spins."""
+        async with asyncio.timeout(10):
+            while (await self.offer(listing))["quantity"] != count:
+                pass
 
     async def order(self, order_id: int) -> dict[str, Any]:
         found: dict[str, Any] = await self.call("GET", f"/state/orders/{order_id}")
