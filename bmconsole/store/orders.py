@@ -65,7 +65,7 @@ def store(
     }
     differing: list[_Differing] = []
     same: list[tuple[str, int]] = []
-    for order_id, record in by_id.items():
+    for order_id, record in sorted(by_id.items()):
         row = known.get(order_id)
         content_hash = blake2b(record.raw.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         modified = stamp(record.order.date_modification) if record.order.date_modification else None

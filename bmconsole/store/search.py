@@ -100,13 +100,19 @@ def keep(connection: Connection, table: Table, texts: Mapping[int, str]) -> None
     old = dict(
         connection.execute(f"SELECT key, text FROM {names.texts} WHERE key IN ({marks})", list(texts)).fetchall()  # noqa: S608 - fixed names
     )
-    changed = [(key, text) for key, text in texts.items() if old.get(key) != text]
-    _unindex(connection, names, [(key, old[key]) for key, _ in changed if key in old])
+    changed = sorted((key, text) for key, text in texts.items() if old.get(key) != text)
     connection.executemany(
         f"INSERT INTO {names.texts} (key, text) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text",  # noqa: S608 - fixed names
         changed,
     )
-    connection.executemany(f"INSERT INTO {names.index} (rowid, text) VALUES (?, ?)", changed)  # noqa: S608 - fixed names
+    # The index takes the old text to know which of its entries to cross out. It gathers what it is given as long as the
+    # keys do not fall, and writes a part of itself each time that they do.
+    steps: list[tuple[str | None, int, str]] = []
+    for key, text in changed:
+        if key in old:
+            steps.append(("delete", key, old[key]))
+        steps.append((None, key, text))
+    connection.executemany(f"INSERT INTO {names.index} ({names.index}, rowid, text) VALUES (?, ?, ?)", steps)  # noqa: S608 - fixed names
 
 
 def order_texts(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
@@ -203,14 +209,6 @@ def tidy(connection: Connection, *, pages: int) -> bool:
         connection.execute(f"INSERT INTO {names.index} ({names.index}, rank) VALUES ('merge', ?)", (-pages,))  # noqa: S608 - fixed names
         more |= connection.total_changes - before >= 2
     return more
-
-
-def _unindex(connection: Connection, names: _Searched, texts: Sequence[tuple[int, str]]) -> None:
-    # The index takes the old text to know which of its entries to cross out.
-    connection.executemany(
-        f"INSERT INTO {names.index} ({names.index}, rowid, text) VALUES ('delete', ?, ?)",  # noqa: S608 - fixed names
-        texts,
-    )
 
 
 def _listing_text(sku: str, title: str, listing: str, number: int | None) -> str:
