@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0}
 _LARGEST = Decimal(10) ** 13
@@ -61,6 +62,14 @@ def rounded(value: Decimal, currency: str) -> Money:
     Raises:
         ValueError: Not a finite number, or beyond 10^13.
     """
+    if not value.is_finite():
+        # Not among the arguments that are remembered: it may have no hash.
+        raise ValueError(f"{value!r} is not an amount")
+    return _rounded(value, currency)
+
+
+@lru_cache(maxsize=4_096)
+def _rounded(value: Decimal, currency: str) -> Money:
     return Money(_quantised(value, currency, ROUND_HALF_UP), currency)
 
 
