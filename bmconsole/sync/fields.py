@@ -1,6 +1,6 @@
 """Which fields the records of a stream have: what is new to us, and what is there no more."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,32 +32,44 @@ class Shape:
 
 
 class Fields:
-    """Gathers shapes; asks which fields no model knows once for each shape instead of once for each record."""
+    """Knows the fields of records; asks which of them no model knows once for each shape instead of for each record.
 
-    def __init__(self, unknown_in: Callable[[Record], Mapping[str, object]]) -> None:
+    Args:
+        unknown_in: Returns the fields of a record that no model knows.
+        parts: Fields that hold other objects, or lists of them, whose fields count as well.
+    """
+
+    def __init__(self, unknown_in: Callable[[Record], Mapping[str, object]], parts: Iterable[str]) -> None:
         self._unknown_in = unknown_in
+        self._parts = tuple(parts)
         self._unknown: dict[frozenset[str], frozenset[str]] = {}
 
-    def of(self, record: Record) -> tuple[Shape, frozenset[str]]:
-        """Return the shape of a record, and its fields that no model knows."""
-        paths = paths_of(record)
+    def of(self, record: Record) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the paths of a record's fields, and of those that no model knows."""
+        paths = self._paths_of(record)
         unknown = self._unknown.get(paths)
         if unknown is None:
             if len(self._unknown) >= _MOST_SHAPES:
                 self._unknown.clear()
             unknown = self._unknown[paths] = frozenset(self._unknown_in(record))
-        return Shape(1, paths, paths), unknown
+        return paths, unknown
+
+    def _paths_of(self, record: Record) -> frozenset[str]:
+        found = [_named("", tuple(record))]
+        for part in self._parts:
+            value = record.get(part)
+            if isinstance(value, dict):
+                found.append(_named(f"{part}.", tuple(value)))
+            elif isinstance(value, list):
+                found.extend([_named(f"{part}[].", tuple(item)) for item in value if isinstance(item, dict)])
+        return _union(tuple(found))
 
 
-def paths_of(record: Record) -> frozenset[str]:
-    """Return the paths of a record's fields, two levels deep."""
-    parts = [_named("", tuple(record))]
-    for key, value in record.items():
-        if isinstance(value, dict):
-            parts.append(_named(f"{key}.", tuple(value)))
-        elif isinstance(value, list):
-            parts.extend({_named(f"{key}[].", tuple(item)) for item in value if isinstance(item, dict)})
-    return _union(tuple(parts))
+def shape_of(paths: Mapping[frozenset[str], int]) -> Shape:
+    """Return the shape of records by how many of them have which paths."""
+    if not paths:
+        return Shape()
+    return Shape(sum(paths.values()), frozenset.intersection(*paths), frozenset().union(*paths))
 
 
 @lru_cache(_MOST_SHAPES)

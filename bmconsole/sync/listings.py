@@ -16,7 +16,7 @@ from bmconsole.store.quarantine import Stored, expire
 from bmconsole.store.sqlite import Connection
 from bmconsole.sync import ShowProgress, Sources
 from bmconsole.sync.fields import Fields
-from bmconsole.sync.passes import Walked, duration, walk_until_clean
+from bmconsole.sync.passes import Walked, duration, tell_vanished, walk_until_clean
 from bmconsole.sync.reading import FetchedPage, read_page
 from bmconsole.sync.removals import settle
 
@@ -33,7 +33,7 @@ class ListingsSource:
     priority: Priority
     stream: str
     family: str
-    _fields: Fields = field(default_factory=lambda: Fields(api.unknown_fields))
+    _fields: Fields = field(default_factory=lambda: Fields(api.unknown_fields, api.WireListing.PARTS))
 
     async def fetch(self, number: int) -> FetchedPage[ListingRecord]:
         asked_at, market = self.sources.now(), self.market
@@ -103,6 +103,7 @@ async def pull(
             if place == 0:
                 await forecast.tell(walked, every)
             walks.append(walked)
+        await tell_vanished(sources, STREAM, [name for walked in walks for name in walked.vanished])
         clean_everywhere = all(walked.verdict.clean for walked in walks)
         pass_ids = [walked.last.state.pass_id for walked in walks]
         seen = await sources.mirror.read(lambda connection: passes.seen_in(connection, pass_ids))

@@ -28,8 +28,9 @@ from bmconsole.sync.passes import (
     Walk,
     keep_records,
     safe_mark,
-    tell_fields,
+    tell_vanished,
     unclean,
+    vanished_fields,
     walk_once,
     walk_until_clean,
 )
@@ -59,7 +60,7 @@ class OrdersSource:
     began: datetime | None = None
     """The server's date at the start of a backfill, as soon as it is known."""
     family: str = STREAM
-    _fields: Fields = field(default_factory=lambda: Fields(api.unknown_fields))
+    _fields: Fields = field(default_factory=lambda: Fields(api.unknown_fields, api.WireOrder.PARTS))
 
     async def fetch(self, number: int) -> FetchedPage[OrderRecord]:
         asked_at, zone = self.sources.now(), self.sources.zone
@@ -160,6 +161,7 @@ async def changes(
         walked = await walk_until_clean(
             OrdersSource(sources, since, priority), sources, kind=kind, since=since, show=show
         )
+        await tell_vanished(sources, STREAM, walked.vanished)
         if walked.verdict.clean:
             mark = await safe_mark(walked.last, walked.verdict)
             await _set_clean(sources, STREAM, mark)
@@ -209,7 +211,7 @@ async def backfill(
             walk, verdict = await walk_once(source, sources, kind="backfill", since=None, show=show)
             pages += walk.pages
             changed += verdict.changed
-            await tell_fields(walk, verdict, whole=True)
+            await tell_vanished(sources, STREAM, await vanished_fields(walk, verdict, whole=True))
             complete = await _is_complete(walk, verdict, source.began)
             if complete or attempt == ATTEMPTS:
                 break

@@ -60,9 +60,9 @@ class Source(Protocol[R]):
 
 @dataclass(slots=True)
 class Walk(Generic[R]):
-    """A pass under way; `pages` counts what this process fetched, `unknown` gathers new names of fields.
+    """A pass under way; `pages` counts what this process fetched, `shape` holds the fields of that.
 
-    `shape` holds the fields of what was fetched; a pass that was taken up has a part of it only.
+    A pass that was taken up is not `whole`: the process before it fetched the rest.
     """
 
     source: Source[R]
@@ -70,7 +70,6 @@ class Walk(Generic[R]):
     state: Pass
     show: ShowProgress | None
     pages: int = 0
-    unknown: list[str] = field(default_factory=list)
     shape: Shape = field(default_factory=Shape)
     whole: bool = True
     _have: set[int] = field(default_factory=set)
@@ -108,7 +107,10 @@ class Walk(Generic[R]):
     async def _take(self, number: int) -> None:
         page = await self.source.fetch(number)
         self.pages += 1
-        self.unknown.extend(await self.sources.mirror.write(lambda connection: self._keep(connection, number, page)))
+        news = await self.sources.mirror.write(lambda connection: self._keep(connection, number, page))
+        if news:
+            kind = _kind(self.source.family)
+            await self.sources.note("warning", "sync", f"Back Market sends new fields in {kind}: {', '.join(news)}")
         await self.source.after(page)
         self.shape += page.shape
         self._account(number, page.count, len(page.keys), more=page.more)
@@ -150,13 +152,18 @@ class Walk(Generic[R]):
                 server_date=page.server_date,
             ),
         )
-        return quarantine.learn_unknown(connection, source.family, page.unknown) if page.unknown else []
+        return quarantine.learn_unknown(connection, _kind(source.family), page.unknown) if page.unknown else []
 
     def _left(self) -> str:
         """Return how long the rest will take."""
         missing = self._last - len(self._have)
         rate = self.sources.per_second("edge")
         return f"about {duration(missing / rate)} left" if missing > IN_FLIGHT and rate > 0 else ""
+
+
+def _kind(family: str) -> str:
+    """Return what a family's records are: a new field of listings is told once, not once in each market."""
+    return family.partition(":")[0]
 
 
 def keep_records(
@@ -198,6 +205,8 @@ class Walked(Generic[R]):
     changed: int
     last: Walk[R]
     verdict: Verdict
+    vanished: Sequence[str] = ()
+    """Fields that every record had before and none has now."""
 
     def result(self, stream: str) -> PassResult:
         verdict = self.verdict
@@ -207,18 +216,19 @@ class Walked(Generic[R]):
 async def walk_until_clean(
     source: Source[R], sources: Sources, *, kind: str, since: datetime | None, show: ShowProgress | None
 ) -> Walked[R]:
-    """Walk a stream, at most three times, until a pass is clean, and log what is worth knowing."""
+    """Walk a stream, at most three times, until a pass is clean."""
     pages = changed = 0
+    vanished: list[str] = []
     for attempt in range(1, ATTEMPTS + 1):
         walk, verdict = await walk_once(source, sources, kind=kind, since=since, show=show)
         pages += walk.pages
         changed += verdict.changed
-        await tell_fields(walk, verdict, whole=since is None)
+        vanished += await vanished_fields(walk, verdict, whole=since is None)
         if verdict.clean or attempt == ATTEMPTS:
             break
     if not verdict.clean:
         await sources.note("warning", "sync", f"{source.family}: {unclean(verdict)}")
-    return Walked(pages, changed, walk, verdict)
+    return Walked(pages, changed, walk, verdict, vanished)
 
 
 def unclean(verdict: Verdict) -> str:
@@ -231,21 +241,22 @@ def unclean(verdict: Verdict) -> str:
     return f"not clean after {ATTEMPTS} passes ({', '.join(told)}); what was read is kept"
 
 
-async def tell_fields(walk: Walk[R], verdict: Verdict, *, whole: bool) -> None:
-    """Log fields that nobody knew, and after a clean pass those that every record had and none has now."""
-    family, sources, shape = walk.source.family, walk.sources, walk.shape
-    if walk.unknown:
-        named = ", ".join(sorted(set(walk.unknown)))
-        await sources.note("warning", "sync", f"Back Market sends new fields in {family}: {named}")
-    if verdict.clean and walk.whole and shape.telling:
-        vanished = await sources.mirror.write(
-            lambda connection: quarantine.learn_usual(
-                connection, family, always=shape.always, ever=shape.ever, whole=whole
-            )
+async def vanished_fields(walk: Walk[R], verdict: Verdict, *, whole: bool) -> list[str]:
+    """Return the fields that every record had and that none has now; only a clean pass can tell."""
+    shape = walk.shape
+    if not (verdict.clean and walk.whole and shape.telling):
+        return []
+    return await walk.sources.mirror.write(
+        lambda connection: quarantine.learn_usual(
+            connection, walk.source.family, always=shape.always, ever=shape.ever, whole=whole
         )
-        if vanished:
-            named = clean(", ".join(vanished), limit=400)
-            await sources.note("warning", "sync", f"Back Market sends no longer in {family}: {named}")
+    )
+
+
+async def tell_vanished(sources: Sources, name: str, fields: Iterable[str]) -> None:
+    """Log fields that are there no more, if there are any."""
+    if named := clean(", ".join(sorted(set(fields))), limit=400):
+        await sources.note("warning", "sync", f"Back Market sends no longer in {name}: {named}")
 
 
 async def safe_mark(walk: Walk[R], verdict: Verdict) -> datetime | None:

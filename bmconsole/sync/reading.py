@@ -13,7 +13,7 @@ from bmconsole.backmarket.wire import InvalidRecord, Record
 from bmconsole.backmarket.wirejson import dumps
 from bmconsole.domain.text import clean
 from bmconsole.store.quarantine import Rejected
-from bmconsole.sync.fields import Fields, Shape
+from bmconsole.sync.fields import Fields, Shape, shape_of
 
 R = TypeVar("R")
 
@@ -60,13 +60,13 @@ async def read_page(
     bad: list[tuple[str, str, str]] = []
     keys: list[str] = []
     unknown: set[str] = set()
-    shape = Shape()
+    shapes: Counter[frozenset[str]] = Counter()
     for place, record in enumerate(page.records):
         if place % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
         raw = dumps(record)
-        one, news = fields.of(record)
-        shape += one
+        paths, news = fields.of(record)
+        shapes[paths] += 1
         unknown |= news
         try:
             parsed = parse(record, raw)
@@ -87,7 +87,7 @@ async def read_page(
         keys=keys,
         good=list(good),
         unknown=frozenset(unknown),
-        shape=shape,
+        shape=shape_of(shapes),
         server_date=page.server_date,
         asked_at=asked_at,
     )

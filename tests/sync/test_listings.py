@@ -188,3 +188,19 @@ async def test_a_pass_longer_than_its_timer_is_told(sources: Sources, world: Lis
     assert world.log == []
     await listings.pull(slow, every=60.0)
     assert world.log == ["warning: listings: 2 markets × 4 pages take about 80 s, longer than their timer of 60 s"]
+
+
+async def test_a_field_is_told_once_and_not_once_in_each_market(sources: Sources, world: ListingWorld) -> None:
+    await listings.pull(sources)
+
+    def render(self: ListingWorld, name: str, market: str) -> dict[str, object]:
+        return {"id": name, "sku": "X", "price": "1.00", "amount_in_stock": 1}
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(world), "_json", render)
+        for _ in range(2):
+            await listings.pull(sources)
+    assert [line for line in world.log if "sends" in line] == [
+        "warning: Back Market sends new fields in listings: amount_in_stock",
+        "warning: Back Market sends no longer in listings: quantity, title",
+    ]

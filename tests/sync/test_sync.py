@@ -62,7 +62,7 @@ async def test_a_cut_off_backfill_goes_on_where_it_stopped(workspace: Workspace,
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
 async def test_a_shop_that_lives_is_read_exactly_once_it_rests(ordering: str, tmp_path: Path) -> None:
-    options = Options(seed=3, orders=400, listings=60, ordering=ordering, live=40.0, limits=False)
+    options = Options(seed=3, orders=160, listings=40, ordering=ordering, live=40.0, limits=False)
     async with (
         running(options) as sandbox,
         await Workspace.open(profile_for(sandbox, markets=("fr-fr",)), Paths.under(tmp_path)) as workspace,
@@ -81,7 +81,7 @@ async def test_a_shop_that_lives_is_read_exactly_once_it_rests(ordering: str, tm
             theirs = sandbox.shop.orders.get(index)
             ours = await workspace.order(theirs.id)
             assert (ours.state, ours.tracking_number) == (theirs.state, theirs.tracking_number)
-        for index in range(60):
+        for index in range(40):
             stocked = sandbox.shop.listings.get(index)
             assert (await workspace.listing(stocked.id)).quantity == stocked.quantity
 
