@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -14,7 +15,7 @@ from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import OpenWorkspace, WorkspaceLike
 from bmconsole.console.widgets.dialogs import Confirm
 from bmconsole.domain.views import PassResult, Progress
-from bmconsole.errors import BmError
+from bmconsole.errors import BmError, UsageError
 
 if TYPE_CHECKING:
     from bmconsole.paths import Paths
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything changed."""
 STATUS_EVERY = 1.0
-"""Seconds after which the status line is renewed although nothing changed: its times go on."""
+"""Seconds between two renewals of the status line; its counts are renewed only where something changed."""
+COUNTS_EVERY = 30.0
+"""Seconds after which the counts are renewed all the same: some depend on the time."""
 REPAINT_EVERY = 20.0
 """Seconds after which relative times in the tables are painted again."""
 
@@ -63,14 +66,15 @@ class ConsoleApp(Frame):
             # Shielded: who quits meanwhile still has the files closed, by `on_unmount`.
             workspace = await asyncio.shield(self._opening)
             self._workspace = workspace
-            self.status = await workspace.status()
             left = self._personal.state if self._personal else State()
-            self.market = left.market if left.market in self.status.markets else self.status.markets[0]
+            self.market = self._market(workspace, left.market)
             self.orders.restore(left.orders)
             self.listings.restore(left.listings)
             for tab in self.tabs:
                 tab.attach(workspace)
             self.current.enter()
+            # The rows come first: to count all of them takes longer than to read a screenful.
+            self.status = await workspace.status()
             if self._with_engine:
                 await workspace.engine.start()
         except BmError as error:
@@ -78,6 +82,12 @@ class ConsoleApp(Frame):
             self.exit(return_code=error.exit)
             return
         await self._watch(workspace)
+
+    def _market(self, workspace: WorkspaceLike, wanted: str) -> str:
+        try:
+            return workspace.check_market(wanted or None)
+        except UsageError:
+            return workspace.check_market(None)
 
     def _take_over(self, personal: Personal) -> None:
         """Take the operator's keys and views, and the tab and theme of the last time."""
@@ -97,18 +107,29 @@ class ConsoleApp(Frame):
         return State(tab, self.theme, self.market, past, self.orders.state(), self.listings.state())
 
     async def _watch(self, workspace: WorkspaceLike) -> None:
-        renewed = painted = time.monotonic()
+        renewed = painted = counted = time.monotonic()
+        stale = False
         while self.is_running:
             try:
                 changed = await workspace.changed()
+                stale = stale or changed
                 now = time.monotonic()
                 if changed:
                     self.current.renew()
                 elif now - painted >= REPAINT_EVERY:
                     self.current.repaint()
                     painted = now
-                if changed or now - renewed >= STATUS_EVERY:
-                    self.status = await workspace.status()
+                if now - renewed >= STATUS_EVERY:
+                    if stale or now - counted >= COUNTS_EVERY or self.status is None:
+                        stale, counted = False, now
+                        self.status = await workspace.status()
+                    else:
+                        self.status = replace(
+                            self.status,
+                            traffic=workspace.traffic(),
+                            jobs=workspace.engine.jobs(),
+                            server_now=workspace.now(),
+                        )
                     renewed = now
                 self._complaint = ""
             except BmError as error:

@@ -246,7 +246,10 @@ class RowsTab(Tab, Generic[Row]):
     async def filter(self, where: str) -> None:
         """Put a filter in force, or say what is wrong with it."""
         try:
-            await self.read_count(where)
+            parse_filter(where, self.id or "")
+            if "no-cost" in where:
+                # Whether costs are known only the files can tell.
+                await self.read_count(where)
         except BmError as error:
             self.bar.refuse(error)
             return
