@@ -1,5 +1,6 @@
 """`bmconsole` and `python -m bmconsole`."""
 
+import os
 import sys
 
 from bmconsole import __version__
@@ -12,6 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
         # Scripts ask for the version often; it needs none of the imports below
         print(f"bmconsole {__version__}")
         return 0
+    # Looking for plugins of other packages takes pydantic longer than most commands take for all they do
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from bmconsole.cli.main import run
 
     return run(given)

@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bmconsole.cli import order_writes
-from bmconsole.cli.carry import hand_out
-from bmconsole.cli.frame import Call, Group
+from bmconsole.cli.frame import Call, LazyGroup
 from bmconsole.cli.output import jsonable, print_facts, print_json, print_table
 from bmconsole.cli.shapes import order_json
 from bmconsole.domain.orders import CONDITIONS, LINE_STATES, ORDER_STATES, Address, Order
@@ -19,20 +17,12 @@ if TYPE_CHECKING:
     from bmconsole.workspace import Workspace
 
 
-@click.group(cls=Group)
+_WRITES = ("accept", "ship", "cancel", "refund", "invoice", "note")
+
+
+@click.group(cls=LazyGroup, lazy={name: f"bmconsole.cli.order_writes:{name}" for name in _WRITES})
 def orders() -> None:
     """Look at orders and move them on."""
-
-
-for _command in (
-    order_writes.accept,
-    order_writes.ship,
-    order_writes.cancel,
-    order_writes.refund,
-    order_writes.invoice,
-    order_writes.note,
-):
-    orders.add_command(_command)
 
 
 @orders.command("list")
@@ -118,6 +108,8 @@ def export(call: Call, where: str, sort: str, columns: str | None, separator: st
     async def work(cache: "Cache") -> int:
         check_order_columns(names, cache.profile.access)
         rows = [row async for row in order_rows(cache, Query(where=where, sort=sort, limit=0), names)]
+        from bmconsole.cli.carry import hand_out  # the writing commands' own, and slow to import
+
         return hand_out(call, rows, separator, output)
 
     return call.read(work)
