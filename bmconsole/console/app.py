@@ -1,6 +1,7 @@
 """The console's life: it opens the workspace after the first paint, looks for changes, syncs on demand, and ends."""
 
 import asyncio
+import os
 import sys
 import time
 from dataclasses import replace
@@ -27,6 +28,8 @@ STATUS_EVERY = 1.0
 """Seconds between two renewals of the status line; its counts are renewed only where something changed."""
 COUNTS_EVERY = 30.0
 """Seconds after which the counts are renewed all the same: some depend on the time."""
+HUNG_UP = 129
+"""The exit code of a console whose terminal was closed."""
 REPAINT_EVERY = 20.0
 """Seconds after which relative times in the tables are painted again."""
 
@@ -43,6 +46,7 @@ class ConsoleApp(Frame):
             personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
         """
         super().__init__()
+        self._had_terminal = _is_terminal()
         self._personal = personal
         if personal is not None:
             self._take_over(personal)
@@ -106,10 +110,17 @@ class ConsoleApp(Frame):
         past = self.command_line.input.past
         return State(tab, self.theme, self.market, past, self.orders.state(), self.listings.state())
 
+    def _terminal_is_gone(self) -> bool:
+        return self._had_terminal and not _is_terminal()
+
     async def _watch(self, workspace: WorkspaceLike) -> None:
         renewed = painted = counted = time.monotonic()
         stale = False
         while self.is_running:
+            if self._terminal_is_gone():
+                # Nobody can be asked and nothing can be shown any more; drawing the end would only fail.
+                await workspace.aclose()
+                os._exit(HUNG_UP)
             try:
                 changed = await workspace.changed()
                 stale = stale or changed
@@ -245,3 +256,7 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
     if app.fault is not None:
         raise app.fault
     return app.return_code or 0
+
+
+def _is_terminal() -> bool:
+    return sys.__stdin__ is not None and not sys.__stdin__.closed and sys.__stdin__.isatty()

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -18,6 +19,7 @@ import httpx
 import pyte
 import pytest
 
+from bmconsole.console.app import HUNG_UP
 from bmconsole.sandbox import Options, running_in_thread
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a Unix thing")
@@ -71,11 +73,17 @@ class Terminal:
         self._stream.feed(re.sub(rb"\x1b\[[<>=?][0-9;]*[up]|\x1b\[\?[0-9;]*\$p", b"", data))
         return bool(data)
 
+    def hang_up(self) -> None:
+        """Close the terminal, as a closed window or a broken connection does."""
+        os.close(self._master)
+        self._master = -1
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)
 
 
 @contextmanager
@@ -170,3 +178,10 @@ def test_a_fault_of_the_console_prints_one_line_and_keeps_no_values(tmp_path: Pa
     assert "LookupError" in text
     for secret in ("Dupont", "token-that-stays-secret"):
         assert secret not in shown + text
+
+
+def test_a_console_whose_terminal_is_closed_ends(tmp_path: Path) -> None:
+    with terminal(tmp_path, settings_for("http://127.0.0.1:9", "token"), 80, 24) as console:
+        console.wait(lambda text: "No orders yet" in text)
+        console.hang_up()
+        assert console.process.wait(DEADLINE) in (HUNG_UP, -signal.SIGHUP)
