@@ -24,8 +24,9 @@ class ListingWay:
 
     async def look(self, intent: Intent, priority: Priority) -> Look:
         market = intent.market or ""
-        asked = self.means.now()
+        began = self.means.timer()
         record = await api.one(self.means.client, intent.target, market=market, priority=priority)
+        asked = self.means.asked(began)
         try:
             listing = api.parse_listing(record, market)
         except InvalidRecord as error:

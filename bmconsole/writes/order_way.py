@@ -34,8 +34,9 @@ class OrderWay:
     means: Means
 
     async def look(self, intent: Intent, priority: Priority) -> Look:
-        asked = self.means.now()
+        began = self.means.timer()
         record = await api.one(self.means.client, int(intent.target), priority=priority)
+        asked = self.means.asked(began)
         try:
             order = api.parse_order(record, self.means.zone)
         except InvalidRecord as error:

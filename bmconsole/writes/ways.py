@@ -1,5 +1,6 @@
 """What differs between kinds of writes: how the target is read, when a write is done or may be sent, how it is sent."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -44,6 +45,15 @@ class Means:
     zone: tzinfo
     keep_buyers: timedelta
     """How long buyers are kept after an order is final."""
+    timer: Callable[[], float] = time.monotonic
+
+    def asked(self, began: float) -> datetime:
+        """Return the server's time when something was asked at `began` on the timer.
+
+        It is taken after the answer, which tells the server's time: before the first one there is only this machine's,
+        and a cached row from its future would hold up all answers until then.
+        """
+        return self.now() - timedelta(seconds=self.timer() - began)
 
 
 class Way(Protocol):
