@@ -12,7 +12,7 @@ from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
 from bmconsole.traffic import LimitedTransport, Notice, TrafficController, open_traffic
-from bmconsole.traffic.opening import Past
+from bmconsole.traffic.ledger_start import Past, nothing_known
 
 NO_TRAFFIC = Traffic((), {}, 0)
 
@@ -21,7 +21,7 @@ class Remote:
     """Holds the client and the limiter of a profile; close it."""
 
     def __init__(
-        self, profile: Profile, paths: Paths, *, program: str, console: bool, past: Past | None = None
+        self, profile: Profile, paths: Paths, *, program: str, console: bool, past: Past = nothing_known
     ) -> None:
         self._profile = profile
         self._paths = paths
