@@ -1,4 +1,4 @@
-"""Invented orders in the API's form for the bench of the store, by number: the same number gives the same order."""
+"""Invented orders in the form of the API for the bench of the store: a number always gives the same order."""
 
 import random
 from datetime import UTC, datetime, timedelta
