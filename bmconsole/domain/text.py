@@ -17,6 +17,9 @@ def clean(value: object, *, limit: int = 2_000) -> str:
     Control characters, escape sequences and bidirectional controls become U+FFFD, white space runs one space.
     """
     text = value if isinstance(value, str) else str(value)
+    if len(text) <= limit and text.isprintable() and "  " not in text and text.strip(" ") == text:
+        # What is printable to Python has none of the controls, and of white space only the blank.
+        return text
     if len(text) > limit * 4:
         text = text[: limit * 4]
     text = _CONTROLS.sub("\ufffd", _SPACES.sub(" ", text)).strip()

@@ -9,6 +9,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import overload
 
 from bmconsole.domain.filters import Filter, Table, Text, nearest, parse_filter
 from bmconsole.domain.listings import GRADES
@@ -25,6 +27,7 @@ from bmconsole.store.sqlite import Connection, Row
 _ORDER_COLUMNS = (
     "order_id, state, status, country_code, currency, price, created, modified, due, n_lines, buyer, city, tracking"
 )
+_STATUSES = {status.value: status for status in Status}
 _ORDER_SORTS = {
     name: f"orders.{name}"
     for name in ("order_id", "status", "state", "created", "modified", "paid", "due", "price", "buyer", "tracking")
@@ -190,8 +193,8 @@ def orders_page(
     rows = (scan.reversed() if backward else scan).page(connection, query, _order_is(query.after or ""))
     if backward:
         rows.reverse()
-    skus = _skus(connection, [row["order_id"] for row in rows])
-    return [_order_row(row, skus.get(row["order_id"], ""), stamp(now), pending) for row in rows]
+    skus, at = _skus(connection, [row["order_id"] for row in rows]), stamp(now)
+    return [_order_row(row, skus, at, pending) for row in rows]
 
 
 def orders_passing(
@@ -386,32 +389,31 @@ def _skus(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
         (json.dumps(order_ids),),
     )
     skus: dict[int, dict[str, None]] = {}
-    for line in lines:
-        skus.setdefault(line["order_id"], {})[clean(line["sku"])] = None
+    for order_id, sku in lines:
+        skus.setdefault(order_id, {})[_cleaned(sku)] = None
     return {order_id: ", ".join(of_order) for order_id, of_order in skus.items()}
 
 
-def _order_row(row: Row, skus: str, now: str, pending: Collection[int]) -> OrderRow:
-    try:
-        status = Status(row["status"])
-    except ValueError:
-        status = Status.UNKNOWN
+def _order_row(row: Row, skus: Mapping[int, str], now: str, pending: Collection[int]) -> OrderRow:
+    # Unpacked: names would be looked up among all columns, a thousand times a page.
+    order_id, state, status_, country, currency, price, created, modified, due, n_lines, buyer, city, tracking = row
+    status = _STATUSES.get(status_, Status.UNKNOWN)
     return OrderRow(
-        order_id=row["order_id"],
-        state=row["state"],
+        order_id=order_id,
+        state=state,
         status=status,
-        country_code=_cleaned(row["country_code"]),
-        buyer=_cleaned(row["buyer"]),
-        city=_cleaned(row["city"]),
-        price=_money(row["price"], row["currency"]),
-        n_lines=row["n_lines"],
-        skus=skus,
-        tracking=_cleaned(row["tracking"]),
-        created=unstamp(row["created"]),
-        modified=unstamp(row["modified"]),
-        due=unstamp(row["due"]),
-        late=status in OPEN and row["due"] is not None and row["due"] < now,
-        pending=row["order_id"] in pending,
+        country_code=_clean(country),
+        buyer=_clean(buyer),
+        city=_clean(city),
+        price=_money(price, currency),
+        n_lines=n_lines,
+        skus=skus.get(order_id, ""),
+        tracking=_clean(tracking),
+        created=unstamp(created),
+        modified=unstamp(modified),
+        due=unstamp(due),
+        late=status in OPEN and due is not None and due < now,
+        pending=order_id in pending,
     )
 
 
@@ -422,7 +424,7 @@ def _listing_row(row: Row, market: str, pending: Mapping[str, str | int | None])
         listing_id=row["listing_id"],
         sku=clean(row["sku"]),
         title=clean(row["title"]),
-        grade=_cleaned(row["grade"]),
+        grade=_clean(row["grade"]),
         quantity=row["quantity"],
         market=market,
         price=_money(row["price"], currency),
@@ -436,9 +438,17 @@ def _listing_row(row: Row, market: str, pending: Mapping[str, str | int | None])
     )
 
 
-def _cleaned(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+@overload
+def _clean(text: str) -> str: ...
+@overload
+def _clean(text: None) -> None: ...
+def _clean(text: str | None) -> str | None:
+    return None if text is None else _cleaned(text)
+
+
+# What is on a screen is painted again and again, and most of it is on every line.
+_cleaned = lru_cache(maxsize=4_096)(clean)
 
 
 def _money(minor: int | None, currency: str | None) -> Money | None:
-    return None if minor is None or currency is None else Money(minor, clean(currency))
+    return None if minor is None or currency is None else Money(minor, _cleaned(currency))

@@ -25,9 +25,12 @@ from bmconsole.store.sqlite import Connection
 Condition = tuple[str, tuple[str | int, ...]]
 """SQL that is true or false for a row, and its parameters."""
 
-FEW = 2_000
-"""Up to so many matches are looked up one by one; of more, a page is filled faster by asking row after row."""
+FEW = 200
+"""So many matches are always looked up one by one; whether more are depends on how close together the newest lie."""
 
+_NEAR = 60_000
+_MOST = 10_000
+_COUNTED = 5_000
 _SHORTEST = 3
 _MOST_TRIGRAMS = 4
 _LONGEST_PART = 1_000
@@ -169,19 +172,16 @@ def narrowed(connection: Connection, table: Table, texts: Sequence[str]) -> tupl
     names = _TABLES[table]
     long = [folded for text in texts if len(folded := fold(text)) >= _SHORTEST]
     parts = [condition(table, text) for text in texts if len(fold(text)) < _SHORTEST]
-    few = False
-    if long:
-        keys = _first(connection, names, long, FEW + 1)
-        few = len(keys) <= FEW
-        if few:
-            parts.insert(0, (f"{names.key} IN (SELECT value FROM json_each(?))", (json.dumps(keys),)))  # noqa: S608 - fixed names
-        else:
-            has = " AND ".join(["instr(found.text, ?)"] * len(long))
-            parts.append(
-                (f"EXISTS (SELECT 1 FROM {names.texts} AS found WHERE found.key = {names.key} AND {has})", tuple(long))  # noqa: S608 - fixed names
-            )
+    keys = _worth_listing(connection, names, long) if long else None
+    if keys is not None:
+        parts.insert(0, (f"{names.key} IN (SELECT value FROM json_each(?))", (json.dumps(keys),)))  # noqa: S608 - fixed names
+    elif long:
+        has = " AND ".join(["instr(found.text, ?)"] * len(long))
+        parts.append(
+            (f"EXISTS (SELECT 1 FROM {names.texts} AS found WHERE found.key = {names.key} AND {has})", tuple(long))  # noqa: S608 - fixed names
+        )
     sql = " AND ".join(f"({sql})" for sql, _ in parts) or "TRUE"
-    return (sql, tuple(value for _, values in parts for value in values)), few
+    return (sql, tuple(value for _, values in parts for value in values)), keys is not None
 
 
 def count(connection: Connection, table: Table, texts: Sequence[str]) -> int | None:
@@ -190,8 +190,8 @@ def count(connection: Connection, table: Table, texts: Sequence[str]) -> int | N
     folded = [fold(text) for text in texts]
     if not folded or min(map(len, folded)) < _SHORTEST:
         return None
-    keys = _first(connection, names, folded, FEW + 1)
-    if len(keys) <= FEW:
+    keys = _first(connection, names, folded, _COUNTED + 1)
+    if len(keys) <= _COUNTED:
         return len(keys)
     has = " AND ".join(["instr(text, ?)"] * len(folded))
     return int(connection.execute(f"SELECT count(*) FROM {names.texts} WHERE {has}", folded).fetchone()[0])  # noqa: S608 - fixed names
@@ -232,6 +232,21 @@ def _folded(text: str) -> str:
 
 def _without_marks(found: re.Match[str]) -> str:
     return "".join([part for part in found[0] if not unicodedata.combining(part)])
+
+
+def _worth_listing(connection: Connection, names: _Searched, folded: Sequence[str]) -> list[int] | None:
+    """Return the keys of all matches, None where there are so many that asking row after row fills a page sooner."""
+    keys = _first(connection, names, folded, FEW + 1)
+    if len(keys) <= FEW:
+        return keys
+    near = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {names.texts} WHERE key >= ? LIMIT ?)",  # noqa: S608 - fixed names
+        (keys[-1], _NEAR + 1),
+    ).fetchone()[0]
+    if near <= _NEAR:
+        return None
+    keys = _first(connection, names, folded, _MOST + 1)
+    return keys if len(keys) <= _MOST else None
 
 
 def _first(connection: Connection, names: _Searched, folded: Sequence[str], limit: int) -> list[int]:
