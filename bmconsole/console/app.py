@@ -200,7 +200,8 @@ class ConsoleApp(Frame):
 
     @work(group="quit", exclusive=True)
     async def _leave(self) -> None:
-        unfinished = self.status.unfinished_writes if self.status else 0
+        # Asked anew: the status line may still count a write that ended a moment ago.
+        unfinished = (await self._workspace.status()).unfinished_writes if self._workspace and self.status else 0
         if unfinished:
             body = (
                 f"{count(unfinished)} write{'s' * (unfinished != 1)} not finished yet. "

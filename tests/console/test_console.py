@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import pytest
+
 from bmconsole.console.app import ConsoleApp
 from bmconsole.console.widgets.dialogs import Confirm, DiffDialog
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.intents import IntentState
-from bmconsole.domain.views import Query
+from bmconsole.domain.views import Query, WorkspaceStatus
 from bmconsole.errors import DiskTrouble
 from bmconsole.sandbox.control import edit_listing, edit_order
 from bmconsole.workspace import Workspace
@@ -233,11 +235,18 @@ async def test_every_tab_help_and_palette_work_at_80_by_24(filled: Workspace, si
         await until(lambda: desk.app.listings.bar.query_one("FilterInput").has_focus)
 
 
-async def test_quitting_asks_only_while_writes_are_unfinished(filled: Workspace, sit: Sit) -> None:
+async def test_quitting_asks_only_while_writes_are_unfinished(
+    filled: Workspace, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with sit() as desk:
-        status = desk.app.status
-        assert status is not None
-        desk.app.status = replace(status, unfinished_writes=2)
+        told = desk.app.status
+        assert told is not None
+        unfinished = replace(told, unfinished_writes=2)
+
+        async def status() -> WorkspaceStatus:
+            return unfinished
+
+        monkeypatch.setattr(desk.app._workspace, "status", status)
         await desk.press("q")
         await until(lambda: isinstance(desk.app.screen, Confirm))
         await desk.press("n")
