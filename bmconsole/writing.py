@@ -112,7 +112,12 @@ class Writing(Cache):
             work.stop = True
             raise
         by_id = {intent.id: intent for task in tasks for intent in task.result()}
-        ended = [by_id[held.intent.id] for held in saved]
+        ended = [by_id[held.intent.id] for held in saved if held.intent.id in by_id]
+        if len(ended) < len(saved):
+            raise Partial(
+                f"{len(saved) - len(ended)} of {len(saved)} writes were not begun: this process ends.",
+                hint="The next console or `bmconsole run` goes on with them.",
+            )
         if ended and all(intent.state is IntentState.DROPPED and intent.id in executor.faults for intent in ended):
             raise executor.faults[ended[0].id]
         return ended

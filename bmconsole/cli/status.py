@@ -54,6 +54,7 @@ def _print(state: WorkspaceStatus, wrong: list[str], zone: tzinfo) -> None:
             "late": state.late,
             "listings": state.listings,
             "unfinished writes": state.unfinished_writes,
+            "audit head": state.audit_head[:16],
             "in quarantine": state.quarantined,
             "last clean pull": ", ".join(
                 f"{name} {ago(at, state.server_now)}{' ago' if at else ''}" for name, at in state.feeds.items()

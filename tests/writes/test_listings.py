@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bmconsole.domain.intents import Intent, IntentState
-from bmconsole.errors import Conflict, Guarded, NotAllowed, NotFound, UsageError
+from bmconsole.domain.views import WriteProgress
+from bmconsole.errors import Conflict, Guarded, NotAllowed, NotFound, Partial, UsageError
 from bmconsole.paths import Paths
 from bmconsole.store import leases
 from bmconsole.workspace import Workspace
@@ -356,3 +357,60 @@ async def test_stocks_are_imported_while_orders_come_in(desk: Desk) -> None:
     assert await selling > 10
     assert {intent.state for intent in ended} == {IntentState.CONFIRMED}
     assert len(ended) == desk.writes
+
+
+async def test_a_cancelled_bulk_drops_what_was_not_begun_and_ends_what_was(desk: Desk) -> None:
+    rows = [f'"{desk.sandbox.shop.listings.get(number).sku}";{20 + number}' for number in range(30)]
+    plan = (await desk.workspace.plan_import("\n".join(["sku;quantity", *rows]).encode())).plan
+    seen: list[WriteProgress] = []
+    begun = asyncio.Event()
+
+    def show(progress: WriteProgress) -> None:
+        seen.append(progress)
+        begun.set()
+
+    bulk = asyncio.create_task(desk.workspace.apply(plan, show=show))
+    await begun.wait()
+    bulk.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bulk
+    async with asyncio.timeout(20):
+        while seen[-1].done < seen[-1].total:
+            begun.clear()
+            await begun.wait()
+    intents = await desk.workspace.intents(limit=0)
+    assert len(intents) == 30
+    assert {intent.state for intent in intents} == {IntentState.CONFIRMED, IntentState.DROPPED}
+    assert desk.writes == sum(intent.state is IntentState.CONFIRMED for intent in intents) < 30
+
+
+async def test_an_operator_does_not_wait_behind_a_bulk(desk: Desk, ware: str) -> None:
+    await desk.fault({"kind": "latency", "seconds": 0.2, "path": "/ws/listings", "methods": ["POST"]})
+    others = [desk.sandbox.shop.listings.get(number) for number in range(5, 35)]
+    rows = [f'"{listing.sku}";{50 + number}' for number, listing in enumerate(others)]
+    plan = (await desk.workspace.plan_import("\n".join(["sku;quantity", *rows]).encode())).plan
+    bulk = asyncio.create_task(desk.workspace.apply(plan))
+    (intent,) = await desk.apply(await desk.workspace.plan_listing(ware, None, {"price": "240"}))
+    assert intent.state is IntentState.CONFIRMED
+    assert not bulk.done()
+    await bulk
+
+
+async def test_a_process_that_ends_leaves_the_rest_to_the_next(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    paths = Paths.under(tmp_path_factory.mktemp("ends"))
+    async with await Workspace.open(fast_profile(desk.sandbox), paths) as first:
+        await first.sync(["listings"])
+        rows = [f'"{desk.sandbox.shop.listings.get(number).sku}";{20 + number}' for number in range(30)]
+        plan = (await first.plan_import("\n".join(["sku;quantity", *rows]).encode())).plan
+        begun = asyncio.Event()
+        bulk = asyncio.create_task(first.apply(plan, show=lambda _: begun.set()))
+        await begun.wait()
+    with pytest.raises(Partial, match="were not begun"):
+        await bulk
+    async with await Workspace.open(fast_profile(desk.sandbox), paths) as second:
+        assert await second.intents(unfinished=True, limit=0)
+        await second.settle_left_behind()
+        assert {intent.state for intent in await second.intents(limit=0)} == {IntentState.CONFIRMED}
+    assert desk.writes == 30
