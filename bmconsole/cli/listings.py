@@ -9,6 +9,7 @@ from bmconsole.cli import listing_writes
 from bmconsole.cli.frame import Call, Group
 from bmconsole.cli.outcomes import change
 from bmconsole.cli.output import print_facts, print_json, print_table
+from bmconsole.cli.removals import removals
 from bmconsole.cli.shapes import intent_json, listing_json
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import PUBLICATION_STATES, Listing
@@ -94,7 +95,7 @@ def show(call: Call, ref: str, live: bool) -> int:
     return call.run(refresh) if live else call.read(look)
 
 
-for _command in (listing_writes.set_, listing_writes.import_, listing_writes.export):
+for _command in (listing_writes.set_, listing_writes.import_, listing_writes.export, removals):
     listings.add_command(_command)
 
 

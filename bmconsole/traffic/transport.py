@@ -15,6 +15,9 @@ from bmconsole.traffic.routes import costs_of, route_name
 RESENDS = 4
 """How often a request that was answered 429 goes again before the answer is handed to the caller."""
 
+_LONGEST_REFUSAL = 256 * 1024
+_OF_THE_STREAM = (b"content-encoding", b"content-length", b"transfer-encoding")
+
 
 class LimitedTransport(httpx.AsyncBaseTransport):
     """Wraps the transport that speaks to the network.
@@ -65,7 +68,7 @@ class LimitedTransport(httpx.AsyncBaseTransport):
             slot.answered(_outcome(response.status_code), route)
             return response
         try:
-            await response.aread()  # only the body tells the firewall's refusal from the API's
+            response = await _begun(response)  # only the body tells the firewall's refusal from the API's
         except BaseException:
             slot.answered(Outcome.OK, route)
             await response.aclose()
@@ -76,6 +79,23 @@ class LimitedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the inner transport; the controller belongs to whoever opened it."""
         await self._inner.aclose()
+
+
+async def _begun(response: httpx.Response) -> httpx.Response:
+    """Return the response with its body read, cut off where a refusal would be absurdly long."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _LONGEST_REFUSAL:
+            break
+    await response.aclose()
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_STREAM]
+    return httpx.Response(
+        response.status_code,
+        headers=headers,
+        content=bytes(body[:_LONGEST_REFUSAL]),
+        extensions=response.extensions,
+    )
 
 
 def _wishes(request: httpx.Request) -> tuple[Priority, int, float | None]:

@@ -1,6 +1,7 @@
 """The httpx transport against a server on loopback."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -154,6 +155,15 @@ async def test_only_the_firewalls_403_pauses(headers: dict[str, str], body: byte
         assert response.content == body
         assert (controller.snapshot().rule("edge").paused > 0) is paused
         assert len(server.arrivals) == 1
+
+
+async def test_a_refusal_without_end_is_cut_off() -> None:
+    headers, body = {"content-type": "text/html", "content-encoding": "gzip"}, gzip.compress(b"sorry " * 2_000_000)
+    async with StrictServer(script=replies((403, headers, body))) as server, client_of(server) as (client, controller):
+        response = await client.get("/ws/orders")
+        assert (response.status_code, response.content[:5]) == (403, b"sorry")
+        assert len(response.content) <= 256 * 1024
+        assert controller.snapshot().rule("edge").paused > 0
 
 
 async def test_repeated_server_errors_slow_down() -> None:
