@@ -20,11 +20,12 @@ _EDGE_MISS = 2.3263478740408408  # the 99th percentile of the normal distributio
 
 
 class Dropped(Exception):
-    """The connection breaks; `partial` is what of the answer still gets out."""
+    """The connection breaks; `partial` is what of the answer still gets out, `reset` breaks it by RST, not by FIN."""
 
-    def __init__(self, partial: Response | None = None) -> None:
+    def __init__(self, partial: Response | None = None, *, reset: bool = False) -> None:
         super().__init__("connection dropped")
         self.partial = partial
+        self.reset = reset
 
 
 @dataclass(kw_only=True)
@@ -181,11 +182,15 @@ class Firewall(Fault):
 
 @dataclass(kw_only=True)
 class Drop(Fault):
-    """The connection breaks: `before` the API did anything, or `after`, when it is done but the answer gets lost."""
+    """The connection breaks: `before` the API did anything, or `after`, when it is done but the answer gets lost.
+
+    It is closed in order without an answer, or with `reset` by the peer, as routers and overloaded proxies do it.
+    """
 
     kind = "drop"
 
     at: str = "after"
+    reset: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -193,11 +198,11 @@ class Drop(Fault):
 
     async def before(self, clock: Clock) -> Response | None:
         if self.at == "before":
-            raise Dropped
+            raise Dropped(reset=self.reset)
         return None
 
     async def after(self, clock: Clock, response: Response) -> Response:
-        raise Dropped
+        raise Dropped(reset=self.reset)
 
 
 @dataclass(kw_only=True)

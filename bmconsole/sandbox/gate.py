@@ -44,7 +44,7 @@ class Gate:
         limiter: The rate rules.
         faults: What goes wrong.
         journal: Where requests are noted.
-        drop: Breaks the connection that a scope came on.
+        drop: Breaks the connection that a scope came on, by a reset if so told.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Gate:
         limiter: Limiter,
         faults: Faults,
         journal: Journal,
-        drop: Callable[[Scope], None],
+        drop: Callable[[Scope, bool], None],
     ) -> None:
         self._app = app
         self._shop = shop
@@ -115,7 +115,7 @@ class Gate:
         kept = _kept(body) if method not in {"GET", "HEAD"} else None
         self._journal.answered(seen, route_of(path), body=kept, executed=executed, refused_by=refused_by)
         if dropped is not None:
-            await self._break(scope, receive, send, dropped.partial)
+            await self._break(scope, receive, send, dropped)
         elif response is not None:
             await self._send(send, response)
 
@@ -175,12 +175,13 @@ class Gate:
         headers = [*response.raw_headers, (b"date", date)]
         return {"type": "http.response.start", "status": response.status_code, "headers": headers}
 
-    async def _break(self, scope: Scope, receive: Receive, send: Send, partial: Response | None) -> None:
+    async def _break(self, scope: Scope, receive: Receive, send: Send, dropped: Dropped) -> None:
+        partial = dropped.partial
         if partial is not None and len(partial.body) > 1:
             await send(self._start(partial))
             half = bytes(partial.body)[: len(partial.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
-        self._drop(scope)
+        self._drop(scope, dropped.reset)
         # The protocol learns of the broken connection in the loop's next round; an answer is no longer missing then.
         while not await _gone(receive):
             pass

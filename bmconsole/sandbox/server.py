@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -101,8 +102,12 @@ class _Connections:
         if not self._transports:
             self._empty.set()
 
-    def drop(self, scope: Scope) -> None:
+    def drop(self, scope: Scope, reset: bool) -> None:
         if (transport := self._transports.get(tuple(scope["client"]))) is not None:
+            if reset:
+                # A lingering time of 0 makes the system send RST where it would have sent FIN.
+                lingering = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
             transport.abort()
 
     def drop_all(self) -> None:

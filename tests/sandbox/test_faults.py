@@ -125,6 +125,25 @@ async def test_a_drop_after_loses_the_answer(client: httpx.AsyncClient, sandbox:
     assert (await client.get("/ws/orders")).status_code == 200
 
 
+@pytest.mark.parametrize("at", ["before", "after"])
+async def test_a_reset_comes_before_or_after_the_change(
+    client: httpx.AsyncClient, sandbox: RunningSandbox, at: str
+) -> None:
+    before = listing_of(sandbox).quantity
+    sandbox.faults.set(Drop(at=at, reset=True, times=1))
+    with pytest.raises(httpx.ReadError) as broken:
+        await write(client, sandbox)
+    reasons = []
+    cause: BaseException | None = broken.value
+    while cause is not None:
+        reasons.append(type(cause))
+        cause = cause.__cause__ or cause.__context__
+    assert ConnectionResetError in reasons
+    assert listing_of(sandbox).quantity == (41 if at == "after" else before)
+    assert (sandbox.journal.writes[0].status, sandbox.journal.writes[0].executed) == (0, 200 if at == "after" else None)
+    assert (await write(client, sandbox)).status_code == 200
+
+
 async def test_a_drop_breaks_its_own_connection_only(client: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
     sandbox.faults.set(Drop(path="/ws/orders"))
     answers = await asyncio.gather(
