@@ -26,10 +26,24 @@ from bmconsole.errors import PortTaken, UsageError
     metavar="[RATE]",
     help="Let people buy, stock fall and rivals move: so many orders a second.  [0.3 if none is named]",
 )
+@click.option(
+    "--speed",
+    default=1.0,
+    type=click.FloatRange(0.01, 10_000),
+    help="How many times faster the backbox settles and rivals move.  [default: 1]",
+)
 @click.option("--no-limits", is_flag=True, help="Switch every rate rule off.")
 @click.pass_obj
 def sandbox(
-    call: Call, port: int, seed: int, orders: int, listings: int, markets: str, live: float, no_limits: bool
+    call: Call,
+    port: int,
+    seed: int,
+    orders: int,
+    listings: int,
+    markets: str,
+    live: float,
+    speed: float,
+    no_limits: bool,
 ) -> int:
     """Serve an invented shop on 127.0.0.1.
 
@@ -56,6 +70,7 @@ def sandbox(
             token=os.environ.get(TOKEN_VARIABLE),
             limits=not no_limits,
             live=live,
+            speed=speed,
         )
     except ValueError as error:
         raise UsageError(f"The sandbox cannot be made so: {clean(error, limit=300)}.") from None

@@ -32,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
         help="let people buy, stock fall and rivals move: RATE orders a second (default: %(const)s)",
     )  # fmt: skip
     found.add_argument(
+        "--speed", type=float, default=usual.speed,
+        help="how many times faster the backbox settles and rivals move (default: %(default)s)",
+    )  # fmt: skip
+    found.add_argument(
         "--ordering", choices=ORDERINGS, default=usual.ordering, help="how orders are listed (default: %(default)s)"
     )
     found.add_argument("--warm", action="store_true", help="write all JSON before listening, for benchmarks")
@@ -58,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             limits=not given.no_limits,
             warm=given.warm,
             live=given.live,
+            speed=given.speed,
             ordering=given.ordering,
         )
     except ValueError as error:

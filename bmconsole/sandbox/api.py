@@ -168,8 +168,8 @@ class Api:
         except ValueError:
             return v3_validation(422, "Unprocessable Entity", ("listingId", "must be a UUID"))
         index = self.shop.listings.find(text)
-        competitors = self.shop.backbox.competitors(self.shop.listings.get(index)) if index is not None else []
-        if not competitors:
+        competitors = self.shop.backbox.competitors(self.shop.listings.get(index)) if index is not None else None
+        if competitors is None:
             return problem(404, "/errors/not-found", "Not Found", "no backbox data for this listing", path)
         return json_answer(competitors)
 

@@ -5,7 +5,9 @@
 | GET, DELETE `/_sandbox/journal?writes=1000&seen=0` | shows or clears what arrived |
 | GET, PUT `/_sandbox/faults` | shows or replaces the list of faults (see `faults`) |
 | GET, PUT `/_sandbox/limits` | shows or changes rules: `{"edge": "200/10", "competitors": null, "enabled": true}` |
-| GET, PUT `/_sandbox/live` | shows or changes how fast the shop lives: `{"rate": 0.3}` orders a second, 0 none |
+| GET, PUT `/_sandbox/live?edits=0` | how fast it lives: `{"rate": 0.3, "rival_moves": 1, "editor": 0}` (see `live`) |
+| GET, PUT `/_sandbox/market?boxes=0` | the backbox: settling, speed, hostile answers (see `market_control`) |
+| POST `/_sandbox/market/moves` | moves rivals now: `{"times": 3, "listing": id, "market": "fr-fr"}`; all, once |
 | GET `/_sandbox/counts` | orders by state, listings, the clock |
 | GET `/_sandbox/state/listings/{id}` | a listing as every market shows it, with its rivals |
 | GET `/_sandbox/state/orders/{id}` | an order as it stands, with what the API doesn't show |
@@ -30,7 +32,8 @@ from .journal import Journal
 from .limits import Limiter
 from .listing_update import minor_units
 from .listings import JsonObject, Listing
-from .live import Live
+from .live import Edit, Live
+from .market_control import MarketControl
 from .markets import MARKETS, decimal_text
 from .order_update import order_state
 from .orders import Order
@@ -40,6 +43,7 @@ _LISTING_EDITS = {
     "market", "price", "min_price", "max_price", "rival_price", "comment", "warranty_delay", "quantity",
     "hold", "removed", "extra",
 }  # fmt: skip
+_PACES = ("rate", "rival_moves", "editor")
 _ORDER_EDITS = {"state", "lines", "touch", "tracking_number", "tracking_url", "shipper", "extra"}
 
 
@@ -142,6 +146,13 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def edit_json(edit: Edit) -> JsonObject:
+    """Return what the other editor did as JSON, with amounts as the API writes them."""
+    exponent = MARKETS[edit.market].exponent
+    prices = {"before": decimal_text(edit.before, exponent), "after": decimal_text(edit.after, exponent)}
+    return {"at": edit.at, "listing": edit.listing, "market": edit.market, **prices}
+
+
 class Control:
     """The control endpoints.
 
@@ -167,6 +178,7 @@ class Control:
             Route("/_sandbox/faults", self.show_faults, methods=["GET", "PUT"]),
             Route("/_sandbox/limits", self.show_limits, methods=["GET", "PUT"]),
             Route("/_sandbox/live", self.show_live, methods=["GET", "PUT"]),
+            *MarketControl(self.shop, self.live).routes(),
             Route("/_sandbox/counts", self.counts, methods=["GET"]),
             Route("/_sandbox/state/listings/{id}", self.listing, methods=["GET"]),
             Route("/_sandbox/edit/listings/{id}", self.listing, methods=["POST", "PUT"]),
@@ -206,12 +218,23 @@ class Control:
 
     async def show_live(self, request: Request) -> Response:
         if request.method == "PUT":
-            wanted = await _body(request)
-            rate = wanted.get("rate") if isinstance(wanted, dict) else None
-            if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1_000:
-                return json_answer({"error": "a rate from 0 to 1,000 orders a second is expected"}, 400)
-            self.live.rate = float(rate)
-        return json_answer({"rate": self.live.rate, "happened": self.live.happened})
+            try:
+                self._set_paces(await _body(request))
+            except ValueError as error:
+                return json_answer({"error": str(error)}, 400)
+        live, edits = self.live, list(self.live.edits)
+        shown: JsonObject = {name: getattr(live, name) for name in (*_PACES, "happened", "moved")}
+        if last := _whole(request, "edits", 0):
+            shown["edits"] = [edit_json(edit) for edit in edits[-last:]]
+        return json_answer({**shown, "edited": len(edits)})
+
+    def _set_paces(self, wanted: object) -> None:
+        if not isinstance(wanted, dict) or not wanted or not set(wanted) <= set(_PACES):
+            raise ValueError(f"an object of some of {', '.join(_PACES)} is expected")
+        if any(isinstance(pace, bool) or not isinstance(pace, int | float) for pace in wanted.values()):
+            raise ValueError("a pace is a number")
+        for name, pace in wanted.items():
+            setattr(self.live, name, float(pace))
 
     async def counts(self, request: Request) -> Response:
         states = Counter(self.shop.orders.states)
@@ -236,14 +259,16 @@ class Control:
         return json_answer(self._listing_state(listing))
 
     def _listing_state(self, listing: Listing) -> JsonObject:
-        rivals: JsonObject = {}
+        backbox, rivals = self.shop.backbox, {}
         for market in self.shop.options.markets:
-            rival = self.shop.backbox.rival(listing, market)
+            rival = backbox.rival(listing, market)
             rivals[market] = None if rival is None else decimal_text(rival, MARKETS[market].exponent)
         return {
             "markets": self.shop.listing_state(listing),
             "rivals": rivals,
-            "competes": self.shop.backbox.competes(listing),
+            "tempers": {market: backbox.rivals.temper(listing.index, market) for market in rivals},
+            "competes": backbox.competes(listing),
+            "wins": {market: backbox.wins(listing, market) for market in backbox.markets_of(listing)},
             "removed": self.shop.listings.find(listing.id) is None,
         }
 

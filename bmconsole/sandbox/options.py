@@ -30,6 +30,9 @@ class Options:
         backbox_settle: How many seconds at least and at most a backbox needs to follow a price change.
         several_lines: The share of orders of several lines, beside a few of fixed role in the newest ones.
         live: Orders a second that come in by themselves, and what comes with them (see `live`); 0 stands still.
+        rival_moves: How often an hour each rival reconsiders its price while the shop lives.
+        editor: Prices a second that another editor of the seller changes while the shop lives.
+        speed: How many times faster than that the backbox settles and rivals move: for runs with shortened timers.
         warm: Whether all JSON is written before the server listens: a slower start and about 1.7 kB an order and 0.7 kB
             a listing and market, for benchmarks that should measure the client and not this.
 
@@ -53,6 +56,9 @@ class Options:
     several_lines: float = 0.001
     warm: bool = False
     live: float = 0.0
+    rival_moves: float = 1.0
+    editor: float = 0.0
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -72,6 +78,12 @@ class Options:
             raise ValueError("orders need at least one listing")
         if not 0 <= self.live <= 1_000:
             raise ValueError("live must be from 0 to 1,000 orders a second")
+        if not 0 <= self.backbox_settle[0] <= self.backbox_settle[1]:
+            raise ValueError("backbox_settle must be two times, the smaller one first")
+        if not 0 <= self.rival_moves <= 3_600 or not 0 <= self.editor <= 1_000:
+            raise ValueError("rival_moves must be from 0 to 3,600 an hour, editor from 0 to 1,000 a second")
+        if not 0.01 <= self.speed <= 10_000:
+            raise ValueError("speed must be from 0.01 to 10,000")
         if self.ordering not in ORDERINGS:
             raise ValueError(f"unknown ordering {self.ordering!r}; there are {', '.join(ORDERINGS)}")
 

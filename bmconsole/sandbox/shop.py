@@ -38,7 +38,13 @@ class Shop:
             several_lines=options.several_lines,
             ordering=options.ordering,
         )
-        self.backbox = Backbox(self.listings, self.clock, share=options.backbox_share, settle=options.backbox_settle)
+        self.backbox = Backbox(
+            self.listings,
+            self.clock,
+            share=options.backbox_share,
+            settle=options.backbox_settle,
+            speed=options.speed,
+        )
         self._order_bytes: dict[int, bytes] = {}
         self._listing_bytes: dict[tuple[int, str], bytes] = {}
         self._selection: tuple[object, list[int]] = (None, [])

@@ -74,7 +74,14 @@ def test_an_empty_shop_stands_still() -> None:
 async def test_it_lives_at_its_rate_and_stops(
     client: httpx.AsyncClient, sandbox: RunningSandbox, clock: ManualClock
 ) -> None:
-    assert (await client.get("/_sandbox/live")).json() == {"rate": 0.0, "happened": 0}
+    assert (await client.get("/_sandbox/live")).json() == {
+        "rate": 0.0,
+        "rival_moves": 1.0,
+        "editor": 0.0,
+        "happened": 0,
+        "moved": 0,
+        "edited": 0,
+    }
     assert (await client.put("/_sandbox/live", json={"rate": 10})).json()["rate"] == 10.0
     orders = len(sandbox.shop.orders)
     for _ in range(100):
@@ -123,7 +130,7 @@ async def test_it_runs_by_itself_on_the_machines_clock() -> None:
 def test_the_command_takes_a_rate_and_an_ordering() -> None:
     given = (*(sys.executable, "-m", "bmconsole.sandbox", "--orders", "5", "--listings", "5", "--until-stdin-closes"),)
     with subprocess.Popen(
-        [*given, "--live", "2.5", "--ordering", "date_creation"],
+        [*given, "--live", "2.5", "--speed", "20", "--ordering", "date_creation"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -131,6 +138,7 @@ def test_the_command_takes_a_rate_and_an_ordering() -> None:
         assert child.stdout is not None
         announced = json.loads(child.stdout.readline())
         assert httpx.get(f"{announced['url']}/_sandbox/live", trust_env=False).json()["rate"] == 2.5
+        assert httpx.get(f"{announced['url']}/_sandbox/market", trust_env=False).json()["speed"] == 20
         child.communicate(timeout=20)
     assert child.returncode == 0
     with pytest.raises(ValueError, match="live"):
