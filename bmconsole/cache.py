@@ -19,6 +19,7 @@ from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
 from bmconsole.store import backup, pages
+from bmconsole.store import costs as cost_rows
 from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
@@ -173,6 +174,7 @@ class Cache:
         if query.after is not None:
             query = replace(query, after=(await self.listing(query.after)).id)
         pending = await self._pending_listings(chosen)
+        costed = await self._costed(query.where, chosen)
         return await self._mirror.read(
             lambda connection: pages.listings_page(
                 connection,
@@ -180,6 +182,7 @@ class Cache:
                 market=chosen,
                 currency=MARKETS[chosen].currency,
                 pending=pending,
+                costed=costed,
                 backward=backward,
             )
         )
@@ -188,6 +191,7 @@ class Cache:
         """Return which of these listings, by UUID, are cached and pass a filter."""
         chosen = self.check_market(market)
         pending = await self._pending_listings(chosen)
+        costed = await self._costed(where, chosen)
         return await self._mirror.read(
             lambda connection: pages.listings_passing(
                 connection,
@@ -196,6 +200,7 @@ class Cache:
                 market=chosen,
                 currency=MARKETS[chosen].currency,
                 pending=pending,
+                costed=costed,
             )
         )
 
@@ -203,6 +208,7 @@ class Cache:
         """Return how many of the query's listings come before one, None where it is not among them."""
         chosen = self.check_market(market)
         pending = await self._pending_listings(chosen)
+        costed = await self._costed(query.where, chosen)
         return await self._mirror.read(
             lambda connection: pages.listings_position(
                 connection,
@@ -211,6 +217,7 @@ class Cache:
                 market=chosen,
                 currency=MARKETS[chosen].currency,
                 pending=pending,
+                costed=costed,
             )
         )
 
@@ -218,6 +225,7 @@ class Cache:
         """Return how many listings a filter lets through."""
         chosen = self.check_market(market)
         pending = await self._pending_listings(chosen)
+        costed = await self._costed(where, chosen)
         return await self._mirror.read(
             lambda connection: pages.listings_count(
                 connection,
@@ -225,6 +233,7 @@ class Cache:
                 market=chosen,
                 currency=MARKETS[chosen].currency,
                 pending=pending,
+                costed=costed,
             )
         )
 
@@ -286,13 +295,26 @@ class Cache:
         after: int | None = None,
         unfinished: bool = False,
         query: IntentQuery | None = None,
+        offset: int = 0,
     ) -> list[Intent]:
-        """Return intents with ids under `after`, newest first."""
+        """Return intents with ids under `after`, newest first, passing over `offset` of them."""
         return await self._journal.read(
             lambda connection: intent_rows.page(
-                connection, limit=limit, after=after, unfinished=unfinished, query=query
+                connection, limit=limit, after=after, unfinished=unfinished, query=query, offset=offset
             )
         )
+
+    async def intents_count(self, query: IntentQuery, *, newer_than: int = 0) -> int:
+        """Return how many intents fit, of those with ids over `newer_than`."""
+        return await self._journal.read(lambda connection: intent_rows.count(connection, query, newer_than=newer_than))
+
+    async def intent_states(self) -> dict[str, int]:
+        """Return how many intents there are in each state."""
+        return await self._journal.read(intent_rows.counts)
+
+    async def skus(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the SKUs of cached listings by UUID."""
+        return await self._mirror.read(lambda connection: listing_rows.skus(connection, ids))
 
     async def intent(self, intent_id: int) -> Intent:
         """Return one intent.
@@ -354,6 +376,15 @@ class Cache:
                 if fields:
                     wanted.setdefault(intent.target, {}).update(fields)
         return wanted
+
+    async def _costed(self, where: str, market: str) -> list[str] | None:
+        """Return the SKUs with a cost that holds in a market, where a filter asks for them."""
+        if "no-cost" not in where:
+            return None
+        currency, vat = MARKETS[market].currency, self.profile.vat is not None
+        return await self._journal.read(
+            lambda connection: cost_rows.skus_with_cost(connection, market, currency, vat=vat)
+        )
 
     def _parse_order(self, record: object) -> Order:
         # The client and its wire models take as long to import as everything else, and a list needs neither

@@ -25,8 +25,8 @@ from bmconsole.engine import Engine, Job
 from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
-from bmconsole.planning import Planning
 from bmconsole.pricing.plan import Decision, Standing, plan
+from bmconsole.repricing.costing import Costing
 from bmconsole.settings import Profile, host_of
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
@@ -48,7 +48,7 @@ _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
 
 
-class Workspace(Planning):
+class Workspace(Costing):
     """Everything that one profile can show and do. Open it with `open`, close it with `aclose`.
 
     Reading needs neither a token nor a network; the first request opens the way to Back Market.

@@ -13,7 +13,7 @@ from bmconsole.cli.confirm import confirm, show_diff
 from bmconsole.cli.frame import Call
 from bmconsole.cli.outcomes import outcome, print_intents
 from bmconsole.cli.output import jsonable
-from bmconsole.domain.bulk import Prepared
+from bmconsole.domain.bulk import LineFault, Prepared
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan, WriteProgress
@@ -87,23 +87,32 @@ async def carry_file(
         BmError: As `carry`.
     """
     faults = prepared.faults
+    tell_faults(call, faults, stops=not (skip_invalid and prepared.plan.intents), skipping=skip_invalid)
+    await carry(call, workspace, prepared.plan, yes=yes, confirmed=confirmed)
+    if faults:
+        raise Partial(f"{len(faults)} of {prepared.lines} lines were left out: {faults[0]}", field="file")
+    return 0
+
+
+def tell_faults(call: Call, faults: Sequence[LineFault], *, stops: bool, skipping: bool) -> None:
+    """Tell what is wrong with a file, the first of very many faults.
+
+    Raises:
+        UsageError: There are any and that `stops` everything.
+    """
     for fault in faults[:_MOST_FAULTS]:
         call.say(str(fault))
     if len(faults) > _MOST_FAULTS:
         call.say(f"… and {len(faults) - _MOST_FAULTS} more.")
-    if faults and not (skip_invalid and prepared.plan.intents):
+    if faults and stops:
         first = faults[0]
         more = f"; {len(faults) - 1} more lines are wrong" if len(faults) > 1 else ""
         raise UsageError(
             f"Nothing was written: {str(first).rstrip('.')}{more}.",
             field=first.column or "file",
             value=f"line {first.line}",
-            hint=None if skip_invalid else "--skip-invalid writes the others.",
+            hint=None if skipping else "--skip-invalid writes the others.",
         )
-    await carry(call, workspace, prepared.plan, yes=yes, confirmed=confirmed)
-    if faults:
-        raise Partial(f"{len(faults)} of {prepared.lines} lines were left out: {faults[0]}", field="file")
-    return 0
 
 
 def ask(call: Call, workspace: "Workspace", plan: WritePlan, *, yes: bool, confirmed: int | None) -> None:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "orders": "bmconsole.cli.orders:orders",
     "listings": "bmconsole.cli.listings:listings",
     "writes": "bmconsole.cli.writes:writes",
+    "costs": "bmconsole.cli.costs:costs",
     "reprice": "bmconsole.cli.reprice:reprice",
     "config": "bmconsole.cli.config:config",
     "auth": "bmconsole.cli.auth:auth",

@@ -103,6 +103,12 @@ def m011_purge(db: "Database") -> None:
     )
 
 
+@MIRROR()
+def m012_floors(db: "Database") -> None:
+    """The floor of each offer as repricing last worked it out, which the filters of listings go by."""
+    _run(db, "ALTER TABLE offers ADD COLUMN floor INTEGER")
+
+
 @JOURNAL()
 def j001_first(db: "Database") -> None:
     """Intents and their audit: what cannot be fetched again."""
@@ -146,6 +152,32 @@ def j002_writes(db: "Database") -> None:
     )
 
 
+@JOURNAL()
+def j003_repricing(db: "Database") -> None:
+    """Costs, pauses and listings' own modes with their history; our price changes by when they were confirmed."""
+    _run(
+        db,
+        """CREATE TABLE costs (
+            id INTEGER PRIMARY KEY, sku TEXT NOT NULL, market TEXT, grade TEXT, currency TEXT NOT NULL,
+            purchase INTEGER NOT NULL, parts INTEGER NOT NULL, labour INTEGER NOT NULL, shipping INTEGER NOT NULL,
+            fee TEXT, target_margin TEXT, min_profit INTEGER, manual_min INTEGER, manual_max INTEGER, vat TEXT,
+            valid_from TEXT NOT NULL, superseded TEXT) STRICT""",
+        """CREATE UNIQUE INDEX costs_now ON costs (sku, coalesce(market, ''), coalesce(grade, ''))
+            WHERE superseded IS NULL""",
+        "CREATE INDEX costs_of ON costs (sku, id)",
+        """CREATE TABLE pauses (
+            id INTEGER PRIMARY KEY, market TEXT, listing TEXT, why TEXT, since TEXT NOT NULL, ended TEXT) STRICT""",
+        """CREATE UNIQUE INDEX pauses_now ON pauses (coalesce(market, ''), coalesce(listing, ''))
+            WHERE ended IS NULL""",
+        """CREATE TABLE own_modes (
+            id INTEGER PRIMARY KEY, listing TEXT NOT NULL, mode TEXT NOT NULL, since TEXT NOT NULL,
+            ended TEXT) STRICT""",
+        "CREATE UNIQUE INDEX own_modes_now ON own_modes (listing) WHERE ended IS NULL",
+        """CREATE INDEX intents_confirmed ON intents (updated)
+            WHERE kind = 'listing' AND state = 'confirmed' AND attempts > 0""",
+    )
+
+
 @HISTORY()
 def h001_first(db: "Database") -> None:
     """Observations and events: a row only when something changed, with when it was first and last seen."""
@@ -168,4 +200,42 @@ def h001_first(db: "Database") -> None:
             id INTEGER PRIMARY KEY, listing TEXT NOT NULL, quantity INTEGER NOT NULL,
             first_seen TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT""",
         "CREATE INDEX stocks_of ON stocks (listing, id DESC)",
+    )
+
+
+@HISTORY()
+def h002_repricing(db: "Database") -> None:
+    """Runs of repricing with the rules that they went by, decisions, and what came of each change.
+
+    A decision holds from its run until `until_run`, when another one took its place: what stays is not written again.
+    """
+    _run(
+        db,
+        "CREATE TABLE rule_texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE runs (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cause TEXT NOT NULL, mode TEXT NOT NULL,
+            rules TEXT REFERENCES rule_texts, at TEXT NOT NULL, ended TEXT, counts TEXT NOT NULL DEFAULT '{}',
+            notice TEXT) STRICT""",
+        """CREATE TABLE decisions (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, until_run INTEGER, again_of INTEGER,
+            listing TEXT NOT NULL, market TEXT NOT NULL, sku TEXT NOT NULL, currency TEXT NOT NULL,
+            standing TEXT NOT NULL, decision TEXT NOT NULL, rule TEXT, old INTEGER, target INTEGER, floor INTEGER,
+            worth INTEGER, weight INTEGER NOT NULL, body TEXT NOT NULL, key BLOB NOT NULL, at TEXT NOT NULL,
+            state TEXT NOT NULL, result TEXT, intent INTEGER) STRICT""",
+        "CREATE UNIQUE INDEX decisions_now ON decisions (listing, market) WHERE until_run IS NULL",
+        "CREATE INDEX decisions_standing ON decisions (standing, weight DESC, id) WHERE until_run IS NULL",
+        "CREATE INDEX decisions_state ON decisions (state, weight DESC, id) WHERE until_run IS NULL",
+        "CREATE INDEX decisions_run ON decisions (run, id)",
+        "CREATE INDEX decisions_again ON decisions (again_of) WHERE again_of IS NOT NULL",
+        "CREATE INDEX decisions_ended ON decisions (at) WHERE until_run IS NOT NULL",
+        """CREATE TABLE outcomes (
+            id INTEGER PRIMARY KEY, intent INTEGER NOT NULL, run TEXT, listing TEXT NOT NULL, market TEXT NOT NULL,
+            sku TEXT NOT NULL, rule TEXT, strategy TEXT, currency TEXT NOT NULL, old INTEGER, new INTEGER NOT NULL,
+            net INTEGER, won_before INTEGER, changed TEXT NOT NULL, step INTEGER NOT NULL, due TEXT NOT NULL,
+            seen TEXT, cut_short INTEGER NOT NULL DEFAULT 0, winning INTEGER, price INTEGER, price_to_win INTEGER,
+            sold INTEGER, UNIQUE (intent, step)) STRICT""",
+        "CREATE INDEX outcomes_due ON outcomes (due) WHERE seen IS NULL",
+        "CREATE INDEX outcomes_changed ON outcomes (changed)",
+        "CREATE INDEX outcomes_of ON outcomes (listing, market, id)",
+        "CREATE INDEX observations_seen ON observations (last_seen)",
     )

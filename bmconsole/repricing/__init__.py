@@ -1,0 +1,1 @@
+"""Repricing at work: costs, facts gathered in bulk, decisions kept, approved, written and followed up."""
