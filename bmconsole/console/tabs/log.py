@@ -15,7 +15,8 @@ from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.filterbar import FilterBar
 from bmconsole.console.widgets.sheet import Sheet
-from bmconsole.console.widgets.table import ListSource, VirtualTable
+from bmconsole.console.widgets.source import ListSource
+from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import Event
 from bmconsole.errors import BmError

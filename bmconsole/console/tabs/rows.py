@@ -15,7 +15,8 @@ from bmconsole.console.personal import BUILT_IN, TableState, View
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column, Row
 from bmconsole.console.widgets.filterbar import FilterBar
-from bmconsole.console.widgets.table import Near, VirtualTable
+from bmconsole.console.widgets.source import Near
+from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.filters import parse_filter
 from bmconsole.domain.views import Query
 from bmconsole.errors import BmError, FilterError, NotFound

@@ -14,7 +14,8 @@ from bmconsole.console.actions import actions_of, bindings, key_names
 from bmconsole.console.look import Tone, text
 from bmconsole.console.widgets.bars import Hint, KeyHints
 from bmconsole.console.widgets.columns import Column
-from bmconsole.console.widgets.table import ListSource, VirtualTable
+from bmconsole.console.widgets.source import ListSource
+from bmconsole.console.widgets.table import VirtualTable
 
 Result = TypeVar("Result")
 
