@@ -1,9 +1,11 @@
 """Listings and orders as rows for a file; as CSV no cell is a formula, and an import takes listings back."""
 
 import csv
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
+from urllib.parse import urlsplit
 
 from bmconsole.cache import Cache
 from bmconsole.domain.listings import Listing
@@ -12,7 +14,7 @@ from bmconsole.domain.orders import Order, Orderline
 from bmconsole.domain.text import clean
 from bmconsole.domain.times import rfc3339
 from bmconsole.domain.views import Query
-from bmconsole.errors import NotAllowed, UsageError
+from bmconsole.errors import Guarded, NotAllowed, NotFound, UsageError
 from bmconsole.store import bulk
 from bmconsole.writes.csvfile import inert
 from bmconsole.writes.plan import FIELDS, Shipping, current, shippings_in
@@ -27,13 +29,13 @@ ORDER_COLUMNS = (
     *("quantity", "line_price", "fee", "imei", "serial", *BUYER_COLUMNS),
 )
 """What an export of orders can have, a row for each line of an order."""
+_ADDRESS = re.compile(r"[!-~]{1,2000}")
 USUAL_ORDER_COLUMNS = ("order_id", "status", "due", "sku", "product", "quantity", "orderline", "imei", "serial")
 
 
-async def listing_rows(cache: Cache, query: Query, markets: Sequence[str]) -> list[Row]:
-    """Return a row for each listing that `query` finds and each of `markets` that has an offer of it."""
-    found = await cache.listings_page(query)
-    ids = [row.id for row in found]
+async def listing_rows(cache: Cache, query: Query, markets: Sequence[str], ids: Sequence[str] = ()) -> list[Row]:
+    """Return a row for each listing that `query` finds (or each of `ids`) and each of `markets` that offers it."""
+    ids = list(ids) or [row.id for row in await cache.listings_page(query)]
     raws = await cache.read_mirror(
         lambda connection: bulk.records(connection, ((number, market) for number in ids for market in markets))
     )
@@ -85,11 +87,11 @@ def check_order_columns(names: Sequence[str], access: str) -> None:
             raise NotAllowed(f"This profile's access is viewer: it may not export {name}.", field="columns", value=name)
 
 
-async def order_rows(cache: Cache, query: Query, columns: Sequence[str]) -> AsyncIterator[Row]:
-    """Yield a row for each line of the orders that `query` finds, with the named columns."""
-    found = await cache.orders_page(query)
+async def order_rows(cache: Cache, query: Query, columns: Sequence[str], ids: Sequence[int] = ()) -> AsyncIterator[Row]:
+    """Yield a row for each line of the orders that `query` finds (or of `ids`), with the named columns."""
+    numbers = list(ids) or [row.order_id for row in await cache.orders_page(query)]
     now = cache.now()
-    async for order in cache.orders([row.order_id for row in found]):
+    async for order in cache.orders(numbers):
         for line in order.orderlines:
             values = _order_row(order, line, now)
             yield {name: values[name] for name in columns}
@@ -131,6 +133,30 @@ def _order_row(order: Order, line: Orderline, now: datetime) -> dict[str, object
         "phone": address.phone,
         "email": address.email,
     }
+
+
+def note_address(order: Order) -> str:
+    """Return the address of an order's delivery note: https, with nothing in it that signs anybody in.
+
+    Raises:
+        NotFound: It has none.
+        Guarded: The address is another kind of thing than the link to a document.
+    """
+    if not order.delivery_note:
+        raise NotFound(
+            f"Order {order.order_id} has no delivery note yet.",
+            field="delivery_note",
+            hint="Back Market makes it once the order is paid.",
+        )
+    text = order.delivery_note.strip()
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.username or not _ADDRESS.fullmatch(text):
+        raise Guarded(
+            f"The delivery note of order {order.order_id} is not at an https address; it is not opened.",
+            field="delivery_note",
+            value=clean(text, limit=80),
+        )
+    return text
 
 
 def as_csv(rows: Sequence[Row], *, separator: str = ",") -> str:

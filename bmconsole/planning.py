@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bmconsole.domain.bulk import Prepared
+from bmconsole.domain.bulk import LeftOut, Prepared, Refusal
+from bmconsole.domain.imei import Device
 from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState, Values
+from bmconsole.domain.listings import Listing
+from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import INVOICE
 from bmconsole.domain.views import OrderNote, WritePlan
-from bmconsole.errors import Conflict, Guarded, NotFound, UsageError
+from bmconsole.errors import BmError, Conflict, Guarded, NotFound, UsageError
 from bmconsole.store import bulk as bulk_rows
 from bmconsole.store import devices as device_rows
 from bmconsole.store import intents as intent_rows
@@ -19,12 +22,13 @@ from bmconsole.store import leases, notes
 from bmconsole.store import shippings as shipping_rows
 from bmconsole.store.leases import Held
 from bmconsole.store.sqlite import Connection
-from bmconsole.writes.bulk import also_confirm, duration, in_run, seconds_for, together
+from bmconsole.writes.bulk import MANY_ROWS, also_confirm, duration, in_run, jumps, seconds_for, summary, together
 from bmconsole.writes.csvfile import read_table
 from bmconsole.writes.importing import LISTING_COLUMNS, PARCEL_COLUMNS, Shelf, keys_in, plan_import, plan_parcels
-from bmconsole.writes.orders import Device, invoice_want, plan_invoice, plan_move, plan_ship
-from bmconsole.writes.plan import Shipping, plan_listing, shippings_in
-from bmconsole.writes.undo import Refusal, overwrite_plan, plan_undo, refusal
+from bmconsole.writes.orders import check_device, invoice_want, plan_invoice, plan_move, plan_ship
+from bmconsole.writes.plan import PRICES, Shipping, plan_listing, shippings_in
+from bmconsole.writes.relative import stepped
+from bmconsole.writes.undo import overwrite_plan, plan_undo, refusal
 from bmconsole.writing import AT_ONCE, Writing
 
 __all__ = ["Device", "Planning", "Refusal"]
@@ -45,18 +49,74 @@ class Planning(Writing):
             NotFound: The listing is not known there.
         """
         chosen = self.check_market(market)
-        listing = await self.listing(ref)
-        raw = await self._mirror.read(lambda connection: shipping_rows.record(connection, listing.id, chosen))
-        return plan_listing(listing, chosen, fields, origin="operator", now=self.now(), shippings=shippings_in(raw))
+        plan = await self._planned(await self.listing(ref), chosen, fields)
+        return _far(plan, 1)
 
     async def plan_listings(self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]) -> WritePlan:
         """Plan the same changes of several listings as one run; raises as `plan_listing`."""
-        plans = [await self.plan_listing(ref, market, fields) for ref in refs]
-        run = self._new_run("bulk")
-        plan = in_run(together(plans), run)
-        if fields.get("quantity", "").strip() == "0" and len(plan.intents) > 1:
-            return also_confirm(plan, len(plan.intents), f"{len(plan.intents)} listings go offline")
+        plan, left_out = await self.plan_bulk(refs, market, fields)
+        if left_out:
+            raise left_out[0].error
         return plan
+
+    async def plan_bulk(
+        self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]
+    ) -> tuple[WritePlan, list[LeftOut]]:
+        """Plan the same changes of several listings as one run; those that cannot be are left out, and told."""
+        chosen = self.check_market(market)
+        return await self._plan_each(refs, chosen, dict.fromkeys(refs, fields))
+
+    async def plan_online(self, refs: Sequence[str], market: str | None) -> tuple[WritePlan, list[LeftOut]]:
+        """Plan to give listings without stock the one that they had before we set it to 0."""
+        chosen = self.check_market(market)
+        fields: dict[str, Mapping[str, str]] = {}
+        left_out: list[LeftOut] = []
+        for ref in refs:
+            listing = await self.listing(ref)
+            stock = await self.former_stock(ref)
+            if listing.quantity is not None and listing.quantity > 0:
+                why = f"It has a stock of {listing.quantity} already."
+            elif stock is None:
+                why = "Its former stock is not known: nobody took it offline from here."
+            else:
+                fields[ref] = {"quantity": str(stock)}
+                continue
+            left_out.append(LeftOut(clean(listing.sku), Guarded(why, field="quantity")))
+        plan, refused = await self._plan_each(list(fields), chosen, fields)
+        return plan, [*left_out, *refused]
+
+    async def _plan_each(
+        self, refs: Sequence[str], market: str, fields: Mapping[str, Mapping[str, str]]
+    ) -> tuple[WritePlan, list[LeftOut]]:
+        found = {listing.id: listing async for listing in self.listings(refs)}
+        plans: list[WritePlan] = []
+        left_out: list[LeftOut] = []
+        for ref in refs:
+            label = ref
+            try:
+                listing = found.get(ref) or await self.listing(ref)
+                label = listing.sku
+                plans.append(await self._planned(listing, market, fields[ref]))
+            except BmError as error:
+                left_out.append(LeftOut(clean(label, limit=60), error))
+        plan = in_run(together(plans), self._new_run("bulk"))
+        offline = sum(intent.want.get("quantity") == 0 for intent in plan.intents)
+        if offline > 1:
+            plan = also_confirm(plan, len(plan.intents), f"{offline} listings go offline")
+        if len(refs) == 1:
+            return _far(plan, 1), left_out
+        return self._sized(_far(plan, len(plan.intents))), left_out
+
+    async def _planned(self, listing: Listing, market: str, fields: Mapping[str, str]) -> WritePlan:
+        offer = listing.offers.get(market)
+        typed = dict(fields)
+        for name in PRICES:
+            if name in typed and offer is not None:
+                typed[name] = stepped(name, typed[name], offer.price if name == "price" else offer.min_price)
+        raw: Mapping[str, object] = {}
+        if any(name.startswith("ship") for name in typed):
+            raw = await self._mirror.read(lambda connection: shipping_rows.record(connection, listing.id, market))
+        return plan_listing(listing, market, typed, origin="operator", now=self.now(), shippings=shippings_in(raw))
 
     async def plan_import(self, content: bytes) -> Prepared:
         """Plan what a file of listings asks for: CSV or JSON lines, a line for each listing and market.
@@ -77,7 +137,8 @@ class Planning(Writing):
             return Shelf(named, found, shippings, self.profile.markets)
 
         shelf = await self._mirror.read(look)
-        return self._timed(plan_import(table, shelf, now=self.now(), run=self._new_run("import")))
+        prepared = plan_import(table, shelf, now=self.now(), run=self._new_run("import"))
+        return replace(prepared, plan=self._timed(prepared.plan))
 
     async def plan_ship_file(self, content: bytes) -> Prepared:
         """Plan to ship what a file of parcels names; raises as `plan_import`."""
@@ -87,14 +148,19 @@ class Planning(Writing):
         orders = {order.order_id: order async for order in self.orders(known)}
         typed = {line.cells[name] for line in table.lines for name in ("imei", "serial") if name in line.cells}
         registered = await self._registered(typed)
-        return self._timed(plan_parcels(table, orders, registered, now=self.now(), run=self._new_run("ship")))
+        prepared = plan_parcels(table, orders, registered, now=self.now(), run=self._new_run("ship"))
+        return replace(prepared, plan=self._timed(prepared.plan))
 
-    def _timed(self, prepared: Prepared) -> Prepared:
-        plan = prepared.plan
+    def _sized(self, plan: WritePlan) -> WritePlan:
+        """Return a plan that says what its changes of listings come to, and how long it takes."""
+        told = summary(plan.changes, {code: MARKETS[code].currency for code in self.profile.markets})
+        return self._timed(replace(plan, notes=(*plan.notes, *told)))
+
+    def _timed(self, plan: WritePlan) -> WritePlan:
         if not plan.intents:
-            return prepared
+            return plan
         time = duration(seconds_for(plan.intents, self.profile.limits))
-        return replace(prepared, plan=replace(plan, notes=(*plan.notes, f"It takes {time}, or longer.")))
+        return replace(plan, notes=(*plan.notes, f"It takes {time}, or longer."))
 
     async def former_stock(self, ref: str) -> int | None:
         """Return the stock that a listing had before we last set it to 0, None where we never did."""
@@ -124,12 +190,39 @@ class Planning(Writing):
             UsageError: A reason or message that cannot be.
             NotFound: An order is not in the cache.
         """
-        run = self._new_run(act) if len(order_ids) > 1 else None
-        plans = [
-            plan_move(await self.order(number), act, now=self.now(), skus=skus, reason=reason, message=message, run=run)
-            for number in dict.fromkeys(order_ids)
-        ]
-        return together(plans)
+        plan, left_out = await self.plan_orders_bulk(order_ids, act, skus=skus, reason=reason, message=message)
+        if left_out:
+            raise left_out[0].error
+        return plan
+
+    async def plan_orders_bulk(
+        self,
+        order_ids: Sequence[int],
+        act: str,
+        *,
+        skus: Sequence[str] = (),
+        reason: int | None = None,
+        message: str | None = None,
+    ) -> tuple[WritePlan, list[LeftOut]]:
+        """Plan as `plan_orders`; orders for which it cannot be done are left out, and told."""
+        numbers = list(dict.fromkeys(order_ids))
+        run = self._new_run(act) if len(numbers) > 1 else None
+        found = {order.order_id: order async for order in self.orders(numbers)}
+        plans: list[WritePlan] = []
+        left_out: list[LeftOut] = []
+        for number in numbers:
+            try:
+                order = found.get(number) or await self.order(number)
+                plans.append(plan_move(order, act, now=self.now(), skus=skus, reason=reason, message=message, run=run))
+            except BmError as error:
+                left_out.append(LeftOut(f"order {number}", error))
+        plan = replace(together(plans), run=run)
+        return (self._timed(plan) if run else plan), left_out
+
+    async def check_device(self, order_id: int, device: Device) -> None:
+        """Make sure that an order may be shipped with a device; raises as `plan_ship`."""
+        typed = {text for text in (device.imei, device.serial_number) if text}
+        check_device(await self.order(order_id), device, await self._registered(typed))
 
     async def plan_ship(
         self,
@@ -215,6 +308,10 @@ class Planning(Writing):
                 value=str(refused[0].intent),
                 hint="See: bmconsole writes show " + str(refused[0].intent),
             )
+        if run is not None:
+            plan = self._sized(plan)
+        if len(plan.intents) > MANY_ROWS:
+            plan = also_confirm(plan, len(plan.intents), f"{len(plan.intents)} rows change")
         return plan, refused
 
     async def _live(self, intents: Sequence[Intent]) -> dict[int, Values]:
@@ -333,3 +430,14 @@ class Planning(Writing):
             return device_rows.orders_with(connection, sorted(numbers))
 
         return await self._mirror.read(look)
+
+
+def _far(plan: WritePlan, rows: int) -> WritePlan:
+    """Return a plan that has to be confirmed besides where a price moves far."""
+    far = jumps(plan.changes)
+    if not far:
+        return plan
+    why = "the price moves by more than 20 %"
+    if len(plan.changes) > 1:
+        why = f"{len(far)} prices move by more than 20 %, such as {far[0].label} {far[0].old} → {far[0].new}"
+    return also_confirm(plan, rows, why)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from bmconsole import upkeep
+from bmconsole import exports, upkeep
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.backmarket.wirejson import dumps, loads
@@ -18,6 +18,7 @@ from bmconsole.domain.times import parse_duration
 from bmconsole.domain.views import (
     OrderInspection,
     PassResult,
+    Query,
     Traffic,
     WorkspaceStatus,
 )
@@ -212,6 +213,34 @@ class Workspace(Costing):
         at = self.now()
         await self._mirror.write(lambda connection: listing_rows.store(connection, records, fetched_at=at))
         return await self.listing(records[0].listing.id)
+
+    # Files
+
+    async def export_orders(self, query: Query, columns: Sequence[str], ids: Sequence[int] = ()) -> tuple[str, int]:
+        """Return the lines of the orders that `query` finds (or of `ids`) as CSV, and how many they are.
+
+        Raises:
+            UsageError: A column that there is not; no columns mean those of a pick list.
+            NotAllowed: A column is the buyer's, and the access a viewer's.
+        """
+        names = tuple(columns) or exports.USUAL_ORDER_COLUMNS
+        exports.check_order_columns(names, self.profile.access)
+        rows = [row async for row in exports.order_rows(self, query, names, ids)]
+        return exports.as_csv(rows), len(rows)
+
+    async def export_listings(self, query: Query, ids: Sequence[str] = ()) -> tuple[str, int]:
+        """Return the listings that `query` finds (or `ids`) in every market as CSV, and how many lines they are."""
+        rows = await exports.listing_rows(self, query, self.profile.markets, ids)
+        return exports.as_csv(rows), len(rows)
+
+    async def delivery_note(self, order_id: int) -> str:
+        """Return the address of an order's delivery note, a PDF that opens without a token.
+
+        Raises:
+            NotFound: The order is not cached, or has none.
+            Guarded: The address is not one that may be opened.
+        """
+        return exports.note_address(await self.order(order_id))
 
     # Work
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bmconsole.domain.views import WritePlan
+from bmconsole.errors import BmError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,23 @@ class Prepared:
     plan: WritePlan
     faults: tuple[LineFault, ...]
     lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a bulk leaves out, as people call it, and why."""
+
+    label: str
+    error: BmError
+
+    @property
+    def why(self) -> str:
+        return self.error.line()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a write cannot be taken back."""
+
+    intent: int
+    why: str

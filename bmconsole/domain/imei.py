@@ -1,9 +1,19 @@
 """IMEIs and serial numbers: what identifies a device. Once registered with an order they cannot be corrected."""
 
 import re
+from dataclasses import dataclass
 
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _LONGEST_SERIAL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What identifies the device that a line is shipped with, as typed; `line` names the line by id or SKU."""
+
+    imei: str | None = None
+    serial_number: str | None = None
+    line: str | None = None
 
 
 def imei(text: str) -> str:

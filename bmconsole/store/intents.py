@@ -32,20 +32,38 @@ def page(
     after: int | None = None,
     unfinished: bool = False,
     query: IntentQuery | None = None,
+    offset: int = 0,
 ) -> list[Intent]:
-    """Return intents, newest first, with ids under `after`; `limit` 0 = all."""
-    chosen = query or IntentQuery()
-    wanted = UNFINISHED if unfinished else chosen.states or tuple(state.value for state in IntentState)
-    terms, values = [f"state IN ({marks(wanted)})", "id < ?"], [*wanted, after if after is not None else 1 << 62]
-    for name in ("kind", "target", "market", "run"):
-        if (value := getattr(chosen, name)) is not None:
-            terms.append(f"{name} = ?")
-            values.append(value)
+    """Return intents, newest first, with ids under `after`, passing over `offset` of them; `limit` 0 = all."""
+    where, values = _where(UNFINISHED if unfinished else (), query or IntentQuery())
     rows = connection.execute(
-        f"SELECT * FROM intents WHERE {' AND '.join(terms)} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed names and placeholders
-        (*values, limit or -1),
+        f"SELECT * FROM intents WHERE {where} AND id < ? ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 - fixed names and placeholders
+        (*values, after if after is not None else 1 << 62, limit or -1, offset),
     )
     return [intent_of(row) for row in rows]
+
+
+def count(connection: Connection, query: IntentQuery, *, newer_than: int = 0) -> int:
+    """Return how many intents fit, of those with ids over `newer_than`."""
+    where, values = _where((), query)
+    sql = f"SELECT count(*) FROM intents WHERE {where} AND id > ?"  # noqa: S608 - fixed names and placeholders
+    return int(connection.execute(sql, (*values, newer_than)).fetchone()[0])
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many intents there are in each state."""
+    rows = connection.execute("SELECT state, count(*) AS n FROM intents GROUP BY state")
+    return {row["state"]: row["n"] for row in rows}
+
+
+def _where(states: Sequence[str], query: IntentQuery) -> tuple[str, list[str | int]]:
+    wanted = states or query.states or tuple(state.value for state in IntentState)
+    terms, values = [f"state IN ({marks(wanted)})"], list[str | int](wanted)
+    for name in ("kind", "target", "market", "run"):
+        if (value := getattr(query, name)) is not None:
+            terms.append(f"{name} = ?")
+            values.append(value)
+    return " AND ".join(terms), values
 
 
 def of_target(connection: Connection, target: str, *, limit: int = 20) -> list[Intent]:

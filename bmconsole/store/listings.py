@@ -119,6 +119,17 @@ def get(connection: Connection, ref: str) -> Listing | None:
     )
 
 
+def skus(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the SKUs of listings by UUID, those that are gone too."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), 500):
+        batch = ids[start : start + 500]
+        marks = ", ".join("?" * len(batch))
+        rows = connection.execute(f"SELECT id, sku FROM listings WHERE id IN ({marks})", batch)  # noqa: S608 - placeholders only
+        found.update((row["id"], row["sku"]) for row in rows)
+    return found
+
+
 def count(connection: Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM listings WHERE deleted_at IS NULL").fetchone()[0])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bmconsole.domain.bulk import LineFault, Prepared
+from bmconsole.domain.imei import Device
 from bmconsole.domain.intents import Change
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
@@ -14,7 +15,7 @@ from bmconsole.domain.views import WritePlan
 from bmconsole.errors import BmError, UsageError
 from bmconsole.writes.bulk import also_confirm, in_run, jumps, summary, together
 from bmconsole.writes.csvfile import Columns, Line, Table
-from bmconsole.writes.orders import Device, plan_ship
+from bmconsole.writes.orders import plan_ship
 from bmconsole.writes.plan import FIELDS, Shipping, current, plan_listing
 
 LISTING_COLUMNS = Columns(

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 
 from bmconsole.domain import transitions
 from bmconsole.domain.carriers import guess_shipper, shipper_named, tracking_number
-from bmconsole.domain.imei import imei, serial_number
+from bmconsole.domain.imei import Device, imei, serial_number
 from bmconsole.domain.intents import Change, Intent, IntentState, Values
 from bmconsole.domain.orders import LINE_STATES, Order, Orderline
 from bmconsole.domain.text import clean
@@ -24,15 +24,6 @@ _WHY = {
     REFUND: "a refund cannot be taken back",
     SHIP: "an IMEI or serial number cannot be corrected once it is registered",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What identifies the device that a line is shipped with, as typed; `line` names the line by id or SKU."""
-
-    imei: str | None = None
-    serial_number: str | None = None
-    line: str | None = None
 
 
 def plan_move(
@@ -136,6 +127,20 @@ def plan_ship(
     intents = (_intent(order, SHIP, base, want, now, run), *serials)
     notes = () if carrier else (f"{_label(order)}: no shipper is given, and the number does not tell one.",)
     return WritePlan(tuple(changes), intents, notes, int(bool(found)), _WHY[SHIP] if found else "")
+
+
+def check_device(order: Order, device: Device, registered: Mapping[str, Sequence[int]]) -> None:
+    """Make sure that an order may be shipped with a device.
+
+    Raises:
+        Guarded: The order cannot be shipped, or the device belongs to another one.
+        UsageError: It is no IMEI or serial number; `field` names which.
+    """
+    try:
+        lines = transitions.lines_for(order, SHIP)
+    except ValueError as error:
+        raise _illegal(error, order) from None
+    _devices(order, lines, [device], registered)
 
 
 def plan_invoice(order: Order, content: bytes, *, now: datetime) -> WritePlan:

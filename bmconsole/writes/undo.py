@@ -1,24 +1,16 @@
 """Takes writes back: a new intent from what we wrote to what was there before, while ours is still what is there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from bmconsole.domain.bulk import Refusal
 from bmconsole.domain.intents import LISTING, Change, Intent, IntentState, Values
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 
 _NEVER_EMPTY = ("price", "min_price", "warranty_delay", "quantity")
 """Fields that the API cannot take a value away from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a write cannot be taken back."""
-
-    intent: int
-    why: str
 
 
 def refusal(intent: Intent) -> str:
