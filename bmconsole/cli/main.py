@@ -137,7 +137,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 def _crashed(error: BaseException, as_json: bool) -> int:
     try:
-        from bmconsole.cli.crash import report
+        from bmconsole.crash import report
 
         told = f"The report is in {report(error)}."
     except Exception as trouble:

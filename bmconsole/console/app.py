@@ -28,6 +28,8 @@ STATUS_EVERY = 1.0
 """Seconds between two renewals of the status line; its counts are renewed only where something changed."""
 COUNTS_EVERY = 30.0
 """Seconds after which the counts are renewed all the same: some depend on the time."""
+FAULTY = 1
+"""The exit code of a console that ended by a fault of its own."""
 HUNG_UP = 129
 """The exit code of a console whose terminal was closed."""
 REPAINT_EVERY = 20.0
@@ -37,17 +39,26 @@ REPAINT_EVERY = 20.0
 class ConsoleApp(Frame):
     """Five tabs over one workspace."""
 
-    def __init__(self, open_workspace: OpenWorkspace, *, engine: bool = True, personal: Personal | None = None) -> None:
+    def __init__(
+        self,
+        open_workspace: OpenWorkspace,
+        *,
+        engine: bool = True,
+        personal: Personal | None = None,
+        paths: "Paths | None" = None,
+    ) -> None:
         """Prepare the console.
 
         Args:
             open_workspace: Opens the workspace; called once, after the first paint.
             engine: Whether to run the profile's timers (or stand by for them).
             personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
+            paths: Where reports of faults go; None: faults in the background are left to the event loop.
         """
         super().__init__()
         self._had_terminal = _is_terminal()
         self._personal = personal
+        self._paths = paths
         if personal is not None:
             self._take_over(personal)
         self.fault: BaseException | None = None
@@ -66,6 +77,10 @@ class ConsoleApp(Frame):
     async def _start(self) -> None:
         """Open the workspace, show what it has, then let it work, and look for changes until the end."""
         self._opening = asyncio.ensure_future(self._open_workspace())
+        if self._paths is not None:
+            from bmconsole.crash import Watch
+
+            asyncio.get_running_loop().set_exception_handler(Watch(self._paths))
         try:
             # Shielded: who quits meanwhile still has the files closed, by `on_unmount`.
             workspace = await asyncio.shield(self._opening)
@@ -226,23 +241,30 @@ class ConsoleApp(Frame):
             await workspace.engine.stop()
             await workspace.aclose()
 
-    def _fatal_error(self) -> None:
-        """End after a fault in the console. Textual would print a traceback with local values: a token, a buyer."""
-        error = self._exception or sys.exception()
-        self.fault = error.error if isinstance(error, WorkerFailed) else error
+    def _handle_exception(self, error: Exception) -> None:
+        """End after a fault in the console. Textual would print a traceback with local values: a token, a buyer.
+
+        An error that knows how to draw itself, which Textual would let do so, is no exception.
+        """
+        self._return_code = FAULTY
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self.fault = self.fault or (error.error if isinstance(error, WorkerFailed) else error)
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:
-        """Print nothing: `run_console` raises the fault, and the command line reports it without values."""
+        """Print nothing: `run_console` tells of the fault, without values."""
         self._exit_renderables.clear()
 
 
 def run_console(profile: "Profile", paths: "Paths") -> int:
     """Run the console over a profile until the operator quits; return the exit code.
 
+    A fault of the console's own is told on the terminal that it gave back, and reported without values.
+
     Raises:
         BmError: The workspace could not be opened.
-        Exception: Whatever the console stumbled over; the screen is restored and nothing was printed.
     """
 
     async def open_workspace() -> WorkspaceLike:
@@ -252,10 +274,15 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
 
         return await Workspace.open(profile, paths, console=True)
 
-    app = ConsoleApp(open_workspace, personal=Personal.read(paths, profile.name))
+    app = ConsoleApp(open_workspace, personal=Personal.read(paths, profile.name), paths=paths)
     app.run()
-    if app.fault is not None:
+    if isinstance(app.fault, BmError):
         raise app.fault
+    if app.fault is not None:
+        from bmconsole.console.ending import tell
+
+        tell(app.fault, paths)
+        return FAULTY
     return app.return_code or 0
 
 
