@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 from bmconsole.backmarket.wirejson import tame
@@ -122,25 +122,25 @@ def _code(value: object) -> str | None:
     return text or None
 
 
-Whole = Annotated[int | None, BeforeValidator(_whole)]
+Whole = Annotated[int | None, PlainValidator(_whole)]
 """An integer of 64 bits, also from text."""
 
-Amount = Annotated[Decimal | None, BeforeValidator(_amount)]
+Amount = Annotated[Decimal | None, PlainValidator(_amount)]
 """An amount of money in major units, from text or a number."""
 
-Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+Text = Annotated[str | None, PlainValidator(_text_or_none)]
 """A text, None when empty."""
 
-KeptText = Annotated[str | None, BeforeValidator(_text)]
+KeptText = Annotated[str | None, PlainValidator(_text)]
 """A text in which empty and null differ."""
 
-Truth = Annotated[bool | None, BeforeValidator(_truth)]
+Truth = Annotated[bool | None, PlainValidator(_truth)]
 """A boolean, also as 0, 1 or text."""
 
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[datetime | None, PlainValidator(_moment)]
 """An RFC 3339 time, with or without fraction and offset; without one the reader supplies the zone."""
 
-Currency = Annotated[str | None, BeforeValidator(_code)]
+Currency = Annotated[str | None, PlainValidator(_code)]
 """An ISO 4217 code in capitals."""
 
 

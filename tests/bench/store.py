@@ -12,6 +12,7 @@ import multiprocessing
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -443,11 +444,16 @@ async def bench_loop(folder: Path) -> None:
         with closing(connect(Path(place) / "mirror.db")) as connection:
 
             async def in_the_loop() -> None:
-                for batch in batches[:40]:
-                    write_ours(connection, batch)
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
+                write_ours(connection, batches[0])
 
+            held = sqlite3.connect(Path(place) / "mirror.db", isolation_level=None, check_same_thread=False)
+            held.execute("BEGIN IMMEDIATE")
+            release = threading.Timer(2.0, lambda: held.execute("ROLLBACK"))
+            release.start()
             say("LOOP LAG, the same work in the loop", lines(await lag_while(asyncio.create_task(in_the_loop()))))
+            release.join()
+            held.close()
 
 
 def main() -> None:
