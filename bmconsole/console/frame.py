@@ -71,6 +71,8 @@ class Frame(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give other themes the variables that only ours define."""
+        if all(name in self.current_theme.variables for name in DEFAULTS):
+            return {}
         colours = self.current_theme.to_color_system().generate()
         return {name: colours.get(value.removeprefix("$"), value) for name, value in DEFAULTS.items()}
 

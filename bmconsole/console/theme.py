@@ -1,6 +1,10 @@
 """The console's own themes: quiet greys, one accent, colour only where something wants attention."""
 
+from dataclasses import dataclass
+
 from textual.theme import Theme
+
+from bmconsole.console.look import Tone
 
 # The dark greys are chosen so that a terminal of 256 colours still tells them apart: Rich rounds a saturated dark
 # colour to black, a nearly grey one (and the cursor's blue) to a step of its own.
@@ -77,3 +81,27 @@ DEFAULTS = {
     "badge-text": "$background",
 }
 """The console's own variables under themes that do not define them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneLook:
+    """The variables of a tone's letters and ground; empty: as they are."""
+
+    colour: str = ""
+    ground: str = ""
+    bold: bool = False
+
+
+TONES = {
+    Tone.PLAIN: ToneLook(),
+    Tone.DIM: ToneLook("tone-dim"),
+    Tone.STRONG: ToneLook(bold=True),
+    Tone.KEY: ToneLook("primary"),
+    Tone.GOOD: ToneLook("success"),
+    Tone.WARN: ToneLook("warning"),
+    Tone.BAD: ToneLook("error", bold=True),
+    Tone.BADGE_GOOD: ToneLook("badge-text", "success", bold=True),
+    Tone.BADGE_WARN: ToneLook("badge-text", "warning", bold=True),
+    Tone.BADGE_BAD: ToneLook("badge-text", "error", bold=True),
+}
+"""How each tone looks under any theme."""

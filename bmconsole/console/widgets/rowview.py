@@ -33,7 +33,7 @@ class RowView(ScrollView, Toned, Generic[Row]):
         indent: Cells on the left for the cursor, and for what `glyph` says of a row where there are two.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = Toned.COMPONENT_CLASSES | {
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header",
         "table--even",
         "table--odd",

@@ -1,26 +1,48 @@
-"""Widgets that paint lines in tones: the theme's colours as Rich styles, looked up once."""
+"""Widgets that paint lines in tones: the theme's colours as Rich styles, worked out once for all of them."""
 
-from typing import ClassVar
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.app import App
+from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
 
 from bmconsole.console.look import Cell, Span, Tone
+from bmconsole.console.theme import TONES
 
-_NO_STYLE = Style()
+_known: "WeakKeyDictionary[App[Any], tuple[dict[str, str], dict[Tone, Style]]]" = WeakKeyDictionary()
+
+
+def tones(app: App[Any]) -> dict[Tone, Style]:
+    """Return how tones look in the theme in force; over any background but a badge's.
+
+    Component classes would say the same, but Textual works them out again for each widget, which was most of the start.
+    """
+    variables = app.theme_variables
+    known = _known.get(app)
+    if known is None or known[0] is not variables:
+        known = _known[app] = (variables, {tone: _style(variables, tone) for tone in Tone})
+    return known[1]
+
+
+def _style(variables: dict[str, str], tone: Tone) -> Style:
+    look = TONES[tone]
+    colour, ground = (
+        Color.parse(variables[name]).rich_color if name in variables else None for name in (look.colour, look.ground)
+    )
+    return Style(color=colour, bgcolor=ground, bold=True if look.bold else None)
 
 
 class Toned(Widget):
-    """A widget that knows how tones look; `styles/base.tcss` gives each tone its colour."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
+    """A widget that knows how tones look."""
 
     def tone(self, tone: Tone) -> Style:
-        """Return how `tone` looks here, plain before the styles are known."""
-        return self.get_component_rich_style(f"tone--{tone}", partial=True, default=_NO_STYLE)
+        """Return how `tone` looks here."""
+        return tones(self.app)[tone]
 
     def styled(self, *cells: Cell) -> Text:
         """Return cells as one Rich text, never read as markup."""
