@@ -19,7 +19,6 @@ from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
 from bmconsole.store import backup, pages
-from bmconsole.store import costs as cost_rows
 from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
@@ -381,6 +380,8 @@ class Cache:
         """Return the SKUs with a cost that holds in a market, where a filter asks for them."""
         if "no-cost" not in where:
             return None
+        from bmconsole.store import costs as cost_rows  # few lists ask for costs, and it takes long to import
+
         currency, vat = MARKETS[market].currency, self.profile.vat is not None
         return await self._journal.read(
             lambda connection: cost_rows.skus_with_cost(connection, market, currency, vat=vat)

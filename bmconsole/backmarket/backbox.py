@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
-from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.failures import unexpected
 from bmconsole.backmarket.listings import currency_of, listing_segment
 from bmconsole.backmarket.wire import Amount, Currency, InvalidRecord, Text, Truth, WireModel, money, parse, unknown_in
@@ -16,6 +15,10 @@ from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.money import Money
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import NotFound
+
+if TYPE_CHECKING:
+    # At run time it comes with the call; who only reads records needs no HTTP
+    from bmconsole.backmarket.client import Client
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ class WireBackbox(WireModel):
 
 
 async def competitors(
-    client: Client, listing: str, *, priority: Priority, deadline: float | None = None
+    client: "Client", listing: str, *, priority: Priority, deadline: float | None = None
 ) -> list[WireBackbox]:
     """Return how the listing with the UUID `listing` stands, an item for each market; none where it competes nowhere.
 

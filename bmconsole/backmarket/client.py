@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from bmconsole.backmarket import wirejson
-from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer, from_transport, unexpected
+from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer, unexpected
 from bmconsole.backmarket.guard import GuardTransport, check_user_agent, network_transport
+from bmconsole.backmarket.outages import from_transport
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import Unreachable
 from bmconsole.hosts import check_base_url

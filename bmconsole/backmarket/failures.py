@@ -8,7 +8,6 @@ the rest may echo what was sent.
 import re
 from collections.abc import Iterator, Mapping
 
-import httpx
 from pydantic import SecretStr
 
 from bmconsole.backmarket import wirejson
@@ -26,7 +25,6 @@ from bmconsole.errors import (
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _PHONE = re.compile(r"\+\d[\d ().-]{6,}\d")
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _MOST_MESSAGES = 3
 
 
@@ -40,31 +38,11 @@ class UnexpectedAnswer(Unreachable):
     code = "unexpected-answer"
 
 
-def from_transport(
-    error: httpx.RequestError | TimeoutError, *, writes: bool, token: SecretStr | None = None
-) -> NoAnswer:
-    """Return what a failed exchange means; `writes` tells whether the request was to change something."""
-    sent = not isinstance(error, _NEVER_SENT)
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        message = "Back Market did not answer in time." if sent else "Back Market did not take the connection in time."
-    elif sent:
-        message = "The connection to Back Market broke before the answer was complete."
-    else:
-        message = "Back Market cannot be reached."
-    reason = _safe(str(error), token, 150)
-    if reason:
-        message = f"{message[:-1]} ({reason})."
-    failure = NoAnswer(message, hint=None if sent else "Check the network and base_url.")
-    failure.sent = sent
-    failure.maybe_applied = sent and writes
-    return failure
-
-
 def unexpected(
     message: str, headers: Mapping[str, str], *, writes: bool, token: SecretStr | None = None
 ) -> UnexpectedAnswer:
     """Return the error for an answer that was carried out, perhaps, but cannot be used."""
-    failure = UnexpectedAnswer(_safe(message, token), cf_ray=_header(headers, "cf-ray"))
+    failure = UnexpectedAnswer(safe(message, token), cf_ray=_header(headers, "cf-ray"))
     failure.sent = True
     failure.maybe_applied = writes
     return failure
@@ -84,7 +62,7 @@ def from_answer(
         token: What to take out of messages, should a server echo it.
     """
     details = _Details(headers, body)
-    said = _safe(details.message, token) if details.message else ""
+    said = safe(details.message, token) if details.message else ""
     told = f": {said}" if said else ""
     hint: str | None = None
     kind: type[BmError]
@@ -109,9 +87,9 @@ def from_answer(
         kind, message = Refused, f"Back Market refused {where} ({status}){told}"
     failure = kind(
         message,
-        field=_safe(details.field, token) if details.field and kind is Refused else None,
+        field=safe(details.field, token) if details.field and kind is Refused else None,
         hint=hint,
-        request_id=_safe(details.request_id, token, 100) if details.request_id else None,
+        request_id=safe(details.request_id, token, 100) if details.request_id else None,
         cf_ray=_header(headers, "cf-ray"),
     )
     if isinstance(failure, Unreachable):
@@ -203,7 +181,7 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     return clean(value, limit=100) if value else None
 
 
-def _safe(text: str, token: SecretStr | None, limit: int = 300) -> str:
+def safe(text: str, token: SecretStr | None, limit: int = 300) -> str:
     """Return remote text fit to be shown: cleaned, without the token, mail addresses and phone numbers."""
     secret = token.get_secret_value() if token is not None else ""
     if secret:

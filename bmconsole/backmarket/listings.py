@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.failures import from_answer, unexpected
 from bmconsole.backmarket.paging import LARGEST_PAGE, Page, page_of, record_at
 from bmconsole.backmarket.wire import (
@@ -25,6 +24,10 @@ from bmconsole.domain import markets
 from bmconsole.domain.listings import GRADES_BY_STATE, Listing, Offer
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import UsageError
+
+if TYPE_CHECKING:
+    # At run time it comes with the call; who only reads records needs no HTTP
+    from bmconsole.backmarket.client import Client
 
 ListingsPage = Page
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -124,7 +127,7 @@ def currency_of(market: str) -> str:
 
 
 async def page(
-    client: Client,
+    client: "Client",
     *,
     market: str,
     number: int,
@@ -141,7 +144,7 @@ async def page(
     return await page_of(client, "/ws/listings", filters, number=number, size=size, market=market, priority=priority)
 
 
-async def one(client: Client, ref: str | int, *, market: str, priority: Priority) -> Record:
+async def one(client: "Client", ref: str | int, *, market: str, priority: Priority) -> Record:
     """Return one listing by its UUID or its integer, as it came, with price and state in `market`.
 
     Raises:
@@ -152,7 +155,7 @@ async def one(client: Client, ref: str | int, *, market: str, priority: Priority
     return record
 
 
-async def by_sku(client: Client, sku: str, *, market: str, priority: Priority) -> Record:
+async def by_sku(client: "Client", sku: str, *, market: str, priority: Priority) -> Record:
     """Return one listing by its SKU, as it came, with price and state in `market`.
 
     Raises:
@@ -163,7 +166,7 @@ async def by_sku(client: Client, sku: str, *, market: str, priority: Priority) -
 
 
 async def update(
-    client: Client,
+    client: "Client",
     listing_id: str | int,
     fields: Mapping[str, str | int | None],
     *,

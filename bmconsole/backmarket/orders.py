@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BeforeValidator, model_validator
 
-from bmconsole.backmarket.client import Answer, Client
 from bmconsole.backmarket.paging import LARGEST_PAGE, Page, page_of, record_at
 from bmconsole.backmarket.wire import (
     Amount,
@@ -27,6 +26,10 @@ from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.orders import Address, Order, Orderline
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.times import rfc3339
+
+if TYPE_CHECKING:
+    # At run time it comes with the call; who only reads records needs no HTTP
+    from bmconsole.backmarket.client import Answer, Client
 
 OrdersPage = Page
 UNKNOWN_STATE = -1
@@ -250,7 +253,7 @@ def unknown_fields(record: Mapping[str, object]) -> dict[str, object]:
 
 
 async def page(
-    client: Client,
+    client: "Client",
     *,
     number: int,
     size: int = LARGEST_PAGE,
@@ -272,7 +275,7 @@ async def page(
     return await page_of(client, "/ws/orders", filters, number=number, size=size, priority=priority)
 
 
-async def one(client: Client, order_id: int, *, priority: Priority) -> Record:
+async def one(client: "Client", order_id: int, *, priority: Priority) -> Record:
     """Return one order as it came.
 
     Raises:
@@ -283,7 +286,7 @@ async def one(client: Client, order_id: int, *, priority: Priority) -> Record:
 
 
 async def advance(
-    client: Client,
+    client: "Client",
     order_id: int,
     *,
     new_state: int,
@@ -299,7 +302,7 @@ async def advance(
     vat_type: str | None = None,
     priority: Priority,
     deadline: float | None = None,
-) -> Answer:
+) -> "Answer":
     """Move the line of `sku` to `new_state` (2, 4, 5, 6), or every line at once (3, with a tracking number).
 
     Spaces are taken out of the tracking number, as Back Market wants it without. After `deadline` (seconds on the
@@ -327,14 +330,14 @@ async def advance(
 
 
 async def set_serial(
-    client: Client,
+    client: "Client",
     orderline_id: int,
     *,
     imei: str | None = None,
     serial_number: str | None = None,
     priority: Priority,
     deadline: float | None = None,
-) -> Answer:
+) -> "Answer":
     """Register the device that a line was shipped with. It cannot be corrected afterwards.
 
     Raises:
@@ -349,8 +352,8 @@ async def set_serial(
 
 
 async def upload_invoice(
-    client: Client, order_id: int, *, name: str, content: bytes, kind: str = "application/pdf", priority: Priority
-) -> Answer:
+    client: "Client", order_id: int, *, name: str, content: bytes, kind: str = "application/pdf", priority: Priority
+) -> "Answer":
     """Hand in the invoice of an order: a file called `name`. It cannot be read back.
 
     Raises:

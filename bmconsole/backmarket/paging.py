@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.failures import unexpected
 from bmconsole.backmarket.wire import Record
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import NotFound
+
+if TYPE_CHECKING:
+    # At run time it comes with the call; who only reads records needs no HTTP
+    from bmconsole.backmarket.client import Client
 
 LARGEST_PAGE = 50
 """Back Market gives no more however many are asked for."""
@@ -30,7 +34,7 @@ class Page:
 
 
 async def page_of(
-    client: Client,
+    client: "Client",
     path: str,
     params: Mapping[str, str | int | None],
     *,
@@ -66,7 +70,7 @@ async def page_of(
 
 
 async def record_at(
-    client: Client, path: str, params: Mapping[str, str | int], *, market: str | None = None, priority: Priority
+    client: "Client", path: str, params: Mapping[str, str | int], *, market: str | None = None, priority: Priority
 ) -> tuple[Record, datetime | None]:
     """Return the one object at `path` and the server's date.
 

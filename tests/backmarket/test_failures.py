@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer, from_transport
+from bmconsole.backmarket.failures import NoAnswer, UnexpectedAnswer, from_answer
+from bmconsole.backmarket.outages import from_transport
 from bmconsole.domain.text import clean
 from bmconsole.errors import (
     BmError,
