@@ -156,12 +156,55 @@ async def _log(frame: "Frame", argument: str) -> None:
     frame.log_tab.filter(argument)
 
 
+async def _writes(frame: "Frame", argument: str) -> None:
+    from bmconsole.console.tabs.writes import VIEWS
+
+    view = _one_of("view", argument, list(VIEWS)) if argument else "all"
+    frame.show(frame.writes)
+    frame.writes.show_writes(view)
+
+
+async def _import(frame: "Frame", argument: str) -> None:
+    frame.show(frame.listings)
+    frame.listings.begin_import(argument or None)
+
+
+async def _ship_file(frame: "Frame", argument: str) -> None:
+    frame.show(frame.orders)
+    frame.orders.begin_ship_file(argument or None)
+
+
+async def _export(frame: "Frame", argument: str) -> None:
+    tab = frame.listings if frame.current is frame.listings else frame.orders
+    frame.show(tab)
+    tab.begin_export(argument or None)
+
+
+async def _undo(frame: "Frame", argument: str) -> None:
+    if not argument:
+        raise UsageError("Take back what?", field="write", hint="Give the number of a write, or the name of a run.")
+    frame.show(frame.writes)
+    frame.writes.begin_undo(argument)
+
+
 async def _quit(frame: "Frame", argument: str) -> None:
     await frame.action_quit()
 
 
 def _nothing(frame: "Frame", typed: str) -> list[Suggestion]:
     return []
+
+
+def _paths(frame: "Frame", typed: str) -> list[Suggestion]:
+    from bmconsole.console.screens.files import complete_path
+
+    return complete_path(typed)
+
+
+def _views(frame: "Frame", typed: str) -> list[Suggestion]:
+    from bmconsole.console.tabs.writes import VIEWS
+
+    return matching(typed, 0, [(name, "") for name in VIEWS])
 
 
 def _among(names: Callable[["Frame"], Sequence[str]]) -> Complete:
@@ -189,6 +232,11 @@ COMMANDS = (
     ),
     Command("sort", "[-]FIELD", "another order of rows", _sort, _among(lambda frame: frame.rows_tab().sorts())),
     Command("theme", "NAME", "other colours", _theme, _among(lambda frame: sorted(frame.available_themes))),
+    Command("writes", "[STATE]", "go to Writes", _writes, _views),
+    Command("import", "FILE", "change listings as a file says", _import, _paths),
+    Command("ship-file", "FILE", "ship what a file of parcels says", _ship_file, _paths),
+    Command("export", "FILE", "write the rows to a file", _export, _paths),
+    Command("undo", "WRITE or RUN", "take back a write or a run", _undo, _nothing),
     Command("q", "", "quit", _quit, _nothing),
     Command("quit", "", "quit", _quit, _nothing),
 )

@@ -23,6 +23,7 @@ from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.tabs.writes import WritesTab
 from bmconsole.console.theme import DARK, DEFAULTS, LIGHT
 from bmconsole.console.widgets.bars import KeyHints, TabTitle, TopBar
 from bmconsole.console.widgets.commandline import CommandLine
@@ -41,7 +42,7 @@ class Frame(App[None]):
 
     TITLE = "bmconsole"
     CSS_PATH: ClassVar[list[str | PurePath]] = [
-        PurePath("styles", f"{name}.tcss") for name in ("base", "table", "inspect", "edit", "log", "dialogs")
+        PurePath("styles", f"{name}.tcss") for name in ("base", "table", "inspect", "edit", "log", "dialogs", "writes")
     ]
     SCOPES: ClassVar[tuple[str, ...]] = ("app",)
     BINDINGS = bindings("app")
@@ -61,7 +62,8 @@ class Frame(App[None]):
         self.orders, self.listings = OrdersTab(id="orders"), ListingsTab(id="listings")
         self.inspect, self.edit = InspectTab(id="inspect"), EditTab(id="edit")
         self.log_tab: LogTab = LogTab(id="log")
-        self.tabs: tuple[Tab, ...] = (self.orders, self.listings, self.inspect, self.edit, self.log_tab)
+        self.writes = WritesTab(id="writes")
+        self.tabs: tuple[Tab, ...] = (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes)
         self.current: Tab = self.orders
         self.top_bar, self.status_line, self.key_hints = TopBar(), StatusLine(), KeyHints()
         self.command_line = CommandLine(self._complete)
@@ -115,6 +117,9 @@ class Frame(App[None]):
 
     def action_show_log(self) -> None:
         self.show(self.log_tab)
+
+    def action_show_writes(self) -> None:
+        self.show(self.writes)
 
     def open_order(self, order_id: int) -> None:
         """Show one order."""
@@ -270,6 +275,7 @@ class Frame(App[None]):
         )
 
     @on(DescendantFocus)
+    @on(Tab.Offers)
     def _hint(self) -> None:
         """Show the keys of the place that has the focus, then those that work everywhere."""
         if self.screen_stack and not isinstance(self.screen, ModalScreen):

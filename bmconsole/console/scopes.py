@@ -1,6 +1,6 @@
 """Where an action works now: the scopes around the focus, the widget that answers for one, and the hints they give."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from textual.dom import DOMNode
 from textual.widget import Widget
@@ -20,11 +20,18 @@ def scopes_of(node: DOMNode) -> tuple[str, ...]:
 
 def around(node: DOMNode | None) -> list[str]:
     """Return the scopes in force where `node` has the focus, the nearest first."""
-    found: list[str] = []
+    return [scope for _, scope in _places(node)]
+
+
+def _places(node: DOMNode | None) -> Iterator[tuple[DOMNode, str]]:
     while node is not None:
-        found += scopes_of(node)
+        for scope in scopes_of(node):
+            yield node, scope
         node = node.parent
-    return found
+
+
+def _everything(action: str) -> bool:
+    return True
 
 
 def answering(scope: str, focus: DOMNode | None, elsewhere: Iterable[Widget]) -> DOMNode | None:
@@ -41,13 +48,15 @@ def answering(scope: str, focus: DOMNode | None, elsewhere: Iterable[Widget]) ->
 def hints(focus: DOMNode | None, keymap: Mapping[str, str]) -> tuple[Hint, ...]:
     """Return the hints for the place that has the focus; a key means what it means nearest to the focus.
 
-    While text is typed, keys that would be typed are left out.
+    While text is typed, keys that would be typed are left out; so is what a widget's `offers(action)` says cannot be
+    done now.
     """
     typing = isinstance(focus, Input)
     found: dict[str, Hint] = {}
-    for scope in around(focus):
+    for node, scope in _places(focus):
+        offers: Callable[[str], bool] = getattr(node, "offers", _everything)
         for action in actions_of(scope):
             key = keymap.get(action.name, action.keys[0]).split(",")[0]
-            if action.hint and not (typing and (len(key) == 1 or key in _TYPED)):
+            if action.hint and offers(action.name) and not (typing and (len(key) == 1 or key in _TYPED)):
                 found.setdefault(key, Hint(key_names([key])[0], action.hint, f"app.perform({action.name!r})"))
     return tuple(found.values())

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Protocol
 
-from bmconsole.domain.intents import Intent
+from bmconsole.domain.bulk import LeftOut, Prepared, Refusal
+from bmconsole.domain.imei import Device
+from bmconsole.domain.intents import Intent, IntentQuery
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.orders import Order
 from bmconsole.domain.views import (
@@ -13,6 +15,7 @@ from bmconsole.domain.views import (
     ListingRow,
     ListingView,
     OrderInspection,
+    OrderNote,
     OrderRow,
     PassResult,
     Progress,
@@ -20,6 +23,7 @@ from bmconsole.domain.views import (
     Traffic,
     WorkspaceStatus,
     WritePlan,
+    WriteProgress,
 )
 
 
@@ -66,7 +70,60 @@ class WorkspaceLike(Protocol):
         self, streams: Sequence[str], *, full: bool = False, progress: Callable[[Progress], None] | None = None
     ) -> dict[str, PassResult]: ...
     async def plan_listing(self, ref: str, market: str, fields: Mapping[str, str]) -> WritePlan: ...
-    async def apply(self, plan: WritePlan, *, origin: str = "operator") -> list[Intent]: ...
+    async def plan_bulk(
+        self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]
+    ) -> tuple[WritePlan, list[LeftOut]]: ...
+    async def plan_online(self, refs: Sequence[str], market: str | None) -> tuple[WritePlan, list[LeftOut]]: ...
+    async def plan_import(self, content: bytes) -> Prepared: ...
+    async def former_stock(self, ref: str) -> int | None: ...
+    async def plan_orders_bulk(
+        self,
+        order_ids: Sequence[int],
+        act: str,
+        *,
+        skus: Sequence[str] = (),
+        reason: int | None = None,
+        message: str | None = None,
+    ) -> tuple[WritePlan, list[LeftOut]]: ...
+    async def plan_ship(
+        self, order_id: int, tracking: str, *, shipper: str | None = None, devices: Sequence[Device] = ()
+    ) -> WritePlan: ...
+    async def plan_ship_file(self, content: bytes) -> Prepared: ...
+    async def check_device(self, order_id: int, device: Device) -> None: ...
+    async def plan_invoice(self, order_id: int, content: bytes) -> WritePlan: ...
+    async def add_note(self, order_id: int, text: str) -> OrderNote: ...
+    async def order_notes(self, order_id: int) -> list[OrderNote]: ...
+    async def delivery_note(self, order_id: int) -> str: ...
+    async def export_orders(self, query: Query, columns: Sequence[str], ids: Sequence[int] = ()) -> tuple[str, int]: ...
+    async def export_listings(self, query: Query, ids: Sequence[str] = ()) -> tuple[str, int]: ...
+    async def apply(
+        self,
+        plan: WritePlan,
+        *,
+        origin: str = "operator",
+        files: Sequence[bytes] = (),
+        show: Callable[[WriteProgress], None] | None = None,
+    ) -> list[Intent]: ...
+    async def intents(
+        self,
+        *,
+        limit: int = 50,
+        after: int | None = None,
+        unfinished: bool = False,
+        query: IntentQuery | None = None,
+        offset: int = 0,
+    ) -> list[Intent]: ...
+    async def intent(self, intent_id: int) -> Intent: ...
+    async def intents_count(self, query: IntentQuery, *, newer_than: int = 0) -> int: ...
+    async def intent_states(self) -> dict[str, int]: ...
+    async def skus(self, ids: Sequence[str]) -> dict[str, str]: ...
+    async def plan_undo(
+        self, *, intent_id: int | None = None, run: str | None = None
+    ) -> tuple[WritePlan, list[Refusal]]: ...
+    async def plan_overwrite(self, intent_id: int) -> WritePlan: ...
+    async def resolve(
+        self, intent_id: int, how: str, *, plan: WritePlan | None = None, content: bytes | None = None
+    ) -> list[Intent]: ...
 
 
 OpenWorkspace = Callable[[], Awaitable[WorkspaceLike]]

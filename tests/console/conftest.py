@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from bmconsole.console.app import ConsoleApp
 from bmconsole.console.personal import Personal
+from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.paths import Paths
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.settings import Profile
@@ -39,6 +40,12 @@ class Desk:
         await self.press("enter")
         await until(lambda: tab.table.has_focus or tab.bar.has_class("-faulty"))
         await self.pilot.pause()
+
+    async def confirm(self) -> None:
+        """Confirm the diff on screen, with its number where it asks for one."""
+        dialog = self.app.screen
+        assert isinstance(dialog, DiffDialog)
+        await self.press(*(str(dialog.plan.confirm), "enter") if dialog.plan.confirm else "y")
 
     async def open_listing(self, sku: str) -> None:
         """Go to the Edit tab of a listing, the cursor in its price."""

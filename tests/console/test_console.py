@@ -120,7 +120,7 @@ async def test_a_price_is_changed_by_keyboard_alone_and_read_back(filled: Worksp
         await desk.press("enter")
         await until(lambda: isinstance(desk.app.screen, DiffDialog))
         assert not desk.sandbox.journal.writes
-        await desk.press("y")
+        await desk.confirm()
         await until(lambda: edit._said.text == "✓ confirmed, read back: price 231.50")
         index = desk.sandbox.shop.listings.find(listing.id)
         assert index is not None
@@ -154,7 +154,7 @@ async def test_a_foreign_change_is_told_as_a_conflict(filled: Workspace, sit: Si
         index = shop.listings.find(listing.id)
         assert index is not None
         edit_listing(shop, shop.listings.get(index), {"market": "fr-fr", "price": "177.77"})
-        await desk.press("enter")
+        await desk.confirm()
         await until(lambda: desk.app.edit._said.text.startswith("! conflict, not written"))
         assert shop.listings.offer(shop.listings.get(index), "fr-fr").price == 17777
         assert desk.app.edit.form.changed() == {"price": "199.99"}
@@ -219,7 +219,7 @@ async def test_the_log_follows_until_the_operator_looks_back(filled: Workspace, 
 
 async def test_every_tab_help_and_palette_work_at_80_by_24(filled: Workspace, sit: Sit) -> None:
     async with sit(size=(80, 24)) as desk:
-        for key, tab in zip("12345", desk.app.tabs, strict=True):
+        for key, tab in zip("123456", desk.app.tabs, strict=True):
             await desk.press(key)
             assert desk.app.current is tab
             await until(lambda: len(desk.app.key_hints.hints) > 2)

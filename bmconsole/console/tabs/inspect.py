@@ -15,19 +15,20 @@ from bmconsole.console import facts, look
 from bmconsole.console.actions import bindings
 from bmconsole.console.facts import Fact, Section
 from bmconsole.console.look import DIFFERS_GLYPH, NOTHING, Cell, Tone
+from bmconsole.console.tabs.order_acts import BY_STATUS, OFFERED, OrderActs
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.orders import OPEN, Order
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import OrderInspection
+from bmconsole.domain.views import OrderInspection, Query
 from bmconsole.errors import BmError, NotFound
 
 
-class InspectTab(Tab):
+class InspectTab(OrderActs):
     """Cached at once, live as soon as it comes; what differs is marked."""
 
-    SCOPES: ClassVar[tuple[str, ...]] = ("inspect",)
-    BINDINGS = bindings("inspect")
+    SCOPES: ClassVar[tuple[str, ...]] = ("inspect", "order")
+    BINDINGS = bindings("inspect", "order")
     TITLE = "Inspect"
 
     def __init__(self, *, id: str) -> None:
@@ -67,6 +68,25 @@ class InspectTab(Tab):
         if self.order_id is not None:
             self._inspect()
 
+    # What is done to the order.
+
+    async def acted_on(self) -> tuple[list[int], int]:
+        return ([] if self.order_id is None else [self.order_id]), 0
+
+    def acted(self, done: Sequence[int]) -> None:
+        self.action_refresh()
+
+    def export_query(self) -> tuple[Query, Sequence[int]]:
+        return Query(limit=0), [] if self.order_id is None else [self.order_id]
+
+    def offers(self, action: str) -> bool:
+        order = self._order
+        return action not in BY_STATUS or (order is not None and action in OFFERED.get(order.status, ()))
+
+    @property
+    def _order(self) -> Order | None:
+        return self.inspection.live if self.inspection else self._cached
+
     async def action_back(self) -> None:
         await self.app.run_action("show_orders")
 
@@ -104,7 +124,8 @@ class InspectTab(Tab):
             head.show((("No order chosen", Tone.STRONG),))
             body.show((("Enter on an order in Orders shows it here, cached beside live.", Tone.DIM),))
             return
-        order = self.inspection.live if self.inspection else self._cached
+        order = self._order
+        self.post_message(Tab.Offers())
         head.show(self._title(order), self._state())
         if order is None:
             body.show()

@@ -10,6 +10,7 @@ from textual.message import Message
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
 from bmconsole.console.look import NOTHING, PENDING_GLYPH, Cell, Tone
+from bmconsole.console.tabs.listing_acts import ListingActs
 from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.table import VirtualTable
@@ -19,7 +20,7 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.views import ListingRow, Query
 
 
-class ListingsTab(RowsTab[ListingRow]):
+class ListingsTab(RowsTab[ListingRow], ListingActs):
     """Every cached listing, by SKU."""
 
     SCOPES = ("listings", "rows")
@@ -85,6 +86,15 @@ class ListingsTab(RowsTab[ListingRow]):
     def _open(self, event: VirtualTable.Chosen) -> None:
         event.stop()
         self.post_message(self.Opened(event.key))
+
+    async def acted_on(self) -> tuple[list[str], int]:
+        return await self.targets()
+
+    def acted(self, done: Sequence[str]) -> None:
+        self.table.mark(done, False)
+
+    def export_query(self) -> tuple[Query, Sequence[str]]:
+        return Query(where=self.where, sort=self.sort, limit=0), self.table.marks
 
     def _mark(self, row: ListingRow) -> Cell:
         return ((PENDING_GLYPH, Tone.WARN),) if row.pending else ((" ", Tone.PLAIN),)

@@ -10,18 +10,20 @@ from textual.message import Message
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
 from bmconsole.console.look import Cell, Tone
+from bmconsole.console.tabs.order_acts import BY_STATUS, OFFERED, OrderActs
 from bmconsole.console.tabs.rows import RowsTab
+from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.orders import OPEN
 from bmconsole.domain.views import OrderRow, Query
 
 
-class OrdersTab(RowsTab[OrderRow]):
+class OrdersTab(RowsTab[OrderRow], OrderActs):
     """Every cached order, newest first."""
 
-    SCOPES = ("orders", "rows")
-    BINDINGS = bindings("orders", "rows")
+    SCOPES = ("orders", "order", "rows")
+    BINDINGS = bindings("orders", "order", "rows")
     TITLE = "Orders"
     PLACEHOLDER = "filter: status:to-accept   late   market:fr   price>300   any text"
     NOUN = "orders"
@@ -32,6 +34,8 @@ class OrdersTab(RowsTab[OrderRow]):
         """An order is to be looked at."""
 
         order_id: int
+
+    _offered: tuple[str, ...] = ()
 
     def build_columns(self) -> Sequence[Column[OrderRow]]:
         return (
@@ -69,6 +73,30 @@ class OrdersTab(RowsTab[OrderRow]):
 
     def action_open(self) -> None:
         self.table.action_choose()
+
+    # What is done to orders.
+
+    async def acted_on(self) -> tuple[list[int], int]:
+        keys, hidden = await self.targets()
+        return [int(key) for key in keys], hidden
+
+    def acted(self, done: Sequence[int]) -> None:
+        self.table.mark([str(number) for number in done], False)
+
+    def export_query(self) -> tuple[Query, Sequence[int]]:
+        return Query(where=self.where, sort=self.sort, limit=0), [int(key) for key in self.table.marks]
+
+    def offers(self, action: str) -> bool:
+        return action not in BY_STATUS or bool(self.table.marks) or action in self._offered
+
+    @on(VirtualTable.Moved)
+    def _offer(self) -> None:
+        """Let the footer offer what may be done with the row under the cursor."""
+        row = self.table.cursor_row
+        offered = OFFERED.get(row.status, ()) if row is not None else ()
+        if offered != self._offered:
+            self._offered = offered
+            self.post_message(Tab.Offers())
 
     @on(VirtualTable.Chosen)
     def _open(self, event: VirtualTable.Chosen) -> None:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from textual.containers import Vertical
+from textual.message import Message
 from textual.reactive import var
 from textual.widget import Widget
 
@@ -17,6 +18,12 @@ class Tab(Vertical):
     TITLE: ClassVar[str] = ""
     STREAM: ClassVar[str] = "orders"
     """What "sync now" means here."""
+
+    class Offers(Message):
+        """What can be done here is something else now: the footer tells it."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, Tab.Offers)
 
     market = var("", init=False)
     """The chosen market."""
@@ -60,6 +67,10 @@ class Tab(Vertical):
     def take(self, widget: Widget) -> None:
         """Give `widget` the focus at once: what is typed next belongs to it."""
         self.screen.set_focus(widget, scroll_visible=False)
+
+    def offers(self, action: str) -> bool:
+        """Whether the footer shows an action of this tab now; a key that it leaves out says why it does nothing."""
+        return True
 
     def complain(self, error: BmError, *, title: str = "") -> None:
         """Show an error that belongs to no particular place."""

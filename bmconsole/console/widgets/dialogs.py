@@ -81,25 +81,25 @@ class DiffDialog(Dialog):
 
     def __init__(self, title: str, subject: str, plan: WritePlan) -> None:
         super().__init__()
-        self._title, self._subject, self._plan = title, subject, plan
+        self._title, self._subject, self.plan = title, subject, plan
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self._title
             yield Static(self._subject, markup=False, classes="subject")
             with VerticalScroll(classes="body", can_focus=False):
-                yield Diff(self._plan.changes)
-            for note in self._plan.notes:
+                yield Diff(self.plan.changes)
+            for note in self.plan.notes:
                 yield Static(f"▲ {clean(note)}", markup=False, classes="note")
-            if self._plan.confirm:
-                why = f"{clean(self._plan.why_confirm)} Type {self._plan.confirm} to confirm."
+            if self.plan.confirm:
+                why = f"{clean(self.plan.why_confirm)} Type {self.plan.confirm} to confirm."
                 yield Static(f"▲ {why.strip()}", markup=False, classes="note")
-                yield Input(compact=True, placeholder=str(self._plan.confirm))
+                yield Input(compact=True, placeholder=str(self.plan.confirm))
             yield dialog_hints("write it", "cancel")
 
     def action_confirm(self) -> None:
         """Confirm, unless a number has to be typed first."""
-        if not self._plan.confirm or self.query_one(Input).value.strip() == str(self._plan.confirm):
+        if not self.plan.confirm or self.query_one(Input).value.strip() == str(self.plan.confirm):
             self.dismiss(True)
 
     @on(Input.Submitted)

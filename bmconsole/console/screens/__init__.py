@@ -1,0 +1,1 @@
+"""Screens over the tabs: the review before a write with its progress and end, scanning, bulk changes, conflicts."""

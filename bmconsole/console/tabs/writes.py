@@ -1,0 +1,461 @@
+"""Everything that was written: what is unfinished, in conflict, refused, done; taken back or decided from here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.reactive import reactive
+
+from bmconsole.console import intents as words
+from bmconsole.console import look
+from bmconsole.console.actions import bindings
+from bmconsole.console.look import INTENT_LOOK, Cell, Tone, count
+from bmconsole.console.screens import files
+from bmconsole.console.screens.ask import AskScreen
+from bmconsole.console.screens.carrying import Task, refused_to_viewer, undo, write
+from bmconsole.console.screens.conflict import ConflictScreen
+from bmconsole.console.tabs.listings import ListingsTab
+from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.bars import Piece
+from bmconsole.console.widgets.columns import Column
+from bmconsole.console.widgets.dialogs import Confirm
+from bmconsole.console.widgets.sheet import Sheet
+from bmconsole.console.widgets.source import Near
+from bmconsole.console.widgets.table import VirtualTable
+from bmconsole.console.widgets.toned import LineBar
+from bmconsole.domain.intents import Intent, IntentQuery, IntentState
+from bmconsole.domain.text import clean
+from bmconsole.domain.transitions import INVOICE
+from bmconsole.errors import BmError, Guarded, NotFound, UsageError
+
+UNFINISHED = tuple(state.value for state in IntentState if state.unfinished)
+VIEWS: dict[str, tuple[str, ...]] = {
+    "all": (),
+    "unfinished": UNFINISHED,
+    "conflict": ("conflict",),
+    "rejected": ("rejected",),
+    "unknown": ("unknown",),
+    "confirmed": ("confirmed",),
+    "dropped": ("dropped",),
+}
+"""What can be shown, with the states that are in it."""
+_TO_DECIDE = (IntentState.CONFLICT, IntentState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """A write with what people call its target."""
+
+    id: str
+    intent: Intent
+    label: str
+
+
+class StateBar(LineBar):
+    """The views with how many writes are in each; a click shows one."""
+
+    counts: reactive[Mapping[str, int]] = reactive[Mapping[str, int]](dict)
+    view = reactive("all")
+    run = reactive("")
+
+    @dataclass
+    class Picked(Message):
+        """A view was clicked."""
+
+        view: str
+
+    def line(self, width: int) -> list[Piece]:
+        """Return the views; those without a write are left out where there is little room."""
+        pieces: list[Piece] = [(" ", Tone.DIM, "")]
+        for name, states in VIEWS.items():
+            number = sum(self.counts.get(state, 0) for state in states) if states else sum(self.counts.values())
+            if not number and name not in ("all", self.view) and width < 110:
+                continue
+            here = name == self.view
+            tone = INTENT_LOOK[IntentState(name)][1] if name in self.counts and name != "confirmed" else Tone.PLAIN
+            number_tone = Tone.DIM if not number else tone if tone is not Tone.GOOD else Tone.PLAIN
+            action = f"pick({name!r})"
+            pieces += [
+                (name, Tone.KEY if here else Tone.DIM, action),
+                (f" {count(number)}", Tone.STRONG if here else number_tone, action),
+                ("   ", Tone.DIM, ""),
+            ]
+        if self.run:
+            pieces.append((f"only run {clean(self.run, limit=40)}", Tone.WARN, ""))
+        return pieces
+
+    def action_pick(self, view: str) -> None:
+        self.post_message(self.Picked(view))
+
+
+class WritesTab(Tab):
+    """The journal, newest first; below it all of the write under the cursor."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ("writes",)
+    BINDINGS = bindings("writes")
+    TITLE = "Writes"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.view = "all"
+        self.run = ""
+        self.bar = StateBar(id="writes-bar")
+        self.table: VirtualTable[WriteRow] = VirtualTable(self, self._columns(), id="writes-table")
+        self._detail = Sheet(id="writes-detail")
+        self._legal: tuple[bool, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield self.bar
+        yield self.table
+        yield self._detail
+
+    # The table's source.
+
+    def _query(self) -> IntentQuery:
+        return IntentQuery(VIEWS[self.view], run=self.run or None)
+
+    async def count(self) -> int:
+        """Return how many writes are shown."""
+        self.bar.counts = await self.workspace.intent_states()
+        return await self.workspace.intents_count(self._query())
+
+    async def page(self, offset: int, limit: int, near: Near | None = None) -> Sequence[WriteRow] | None:
+        """Return a page of writes, newest first."""
+        if near is not None and not near.backward:
+            found = await self.workspace.intents(limit=limit, after=int(near.key), query=self._query())
+        elif limit <= 0:
+            return ()
+        else:
+            found = await self.workspace.intents(limit=limit, offset=offset, query=self._query())
+        skus = await self.workspace.skus(list({each.target for each in found if not each.is_order}))
+        return [WriteRow(str(each.id), each, _label(each, skus)) for each in found]
+
+    async def position(self, key: str) -> int | None:
+        """Return how many of the shown writes are newer."""
+        query = self._query()
+        try:
+            intent = await self.workspace.intent(int(key))
+        except NotFound:
+            return None
+        if (query.states and intent.state.value not in query.states) or (query.run and intent.run != query.run):
+            return None
+        return await self.workspace.intents_count(query, newer_than=int(key))
+
+    def key(self, row: WriteRow) -> str:
+        return row.id
+
+    # The tab.
+
+    @property
+    def place(self) -> str:
+        return f"{self.view} {self.run}".strip()
+
+    def go(self, place: str) -> None:
+        view, _, run = place.partition(" ")
+        self.show_writes(view if view in VIEWS else "all", run)
+
+    def enter(self) -> None:
+        self.take(self.table)
+        self.renew()
+
+    def renew(self) -> None:
+        if self.ready and self.is_mounted:
+            self.table.renew()
+
+    def repaint(self) -> None:
+        self.table.refresh()
+
+    def show_writes(self, view: str, run: str = "") -> None:
+        """Show the writes of a view, of one run only where it is named."""
+        self.view, self.run = view, run
+        self.bar.view, self.bar.run = view, run
+        if self.ready:
+            self.table.load()
+
+    @property
+    def chosen(self) -> Intent | None:
+        """The write under the cursor."""
+        row = self.table.cursor_row
+        return None if row is None else row.intent
+
+    def offers(self, action: str) -> bool:
+        """Whether the footer shows an action: what can be done with the write under the cursor."""
+        intent = self.chosen
+        if intent is None:
+            return action not in ("writes.decide", "writes.undo", "writes.undo_run", "writes.run", "writes.open")
+        match action:
+            case "writes.decide":
+                return intent.state in _TO_DECIDE
+            case "writes.undo":
+                return not why_not_undo(intent)
+            case "writes.undo_run" | "writes.run":
+                return intent.run is not None
+        return True
+
+    # Keys.
+
+    def action_next_state(self) -> None:
+        self._turn(1)
+
+    def action_previous_state(self) -> None:
+        self._turn(-1)
+
+    def _turn(self, by: int) -> None:
+        names = list(VIEWS)
+        self.show_writes(names[(names.index(self.view) + by) % len(names)], self.run)
+
+    def action_run(self) -> None:
+        """Show only the run of the write under the cursor, or all again."""
+        intent = self.chosen
+        if self.run:
+            self.show_writes(self.view)
+        elif intent is not None and intent.run is not None:
+            self.show_writes("all", intent.run)
+        elif intent is not None:
+            self.notify(f"Write {intent.id} belongs to no run.", timeout=3, markup=False)
+
+    def action_clear(self) -> None:
+        if self.run or self.view != "all":
+            self.show_writes("all")
+
+    def action_open(self) -> None:
+        """Go to the order or listing that the write is about."""
+        intent = self.chosen
+        if intent is None:
+            return
+        if intent.is_order:
+            self.post_message(OrdersTab.Opened(int(intent.target)))
+        else:
+            self.post_message(ListingsTab.Opened(intent.target))
+
+    @work(exclusive=True, group="writes-act")
+    async def action_undo(self) -> None:
+        """Take back the write under the cursor."""
+        intent = self.chosen
+        if intent is None:
+            return
+        if why := why_not_undo(intent):
+            self.complain(Guarded(why), title=f"Write {intent.id} cannot be taken back")
+            return
+        await undo(self.app, self.workspace, intent_id=intent.id)
+        self.renew()
+
+    @work(exclusive=True, group="writes-act")
+    async def begin_undo(self, what: str) -> None:
+        """Take back a write by its number, or a run by its name."""
+        if what.isascii() and what.isdecimal():
+            await undo(self.app, self.workspace, intent_id=int(what))
+        else:
+            await undo(self.app, self.workspace, run=what)
+        self.renew()
+
+    @work(exclusive=True, group="writes-act")
+    async def action_undo_run(self) -> None:
+        """Take back all of the run that the write under the cursor belongs to."""
+        intent = self.chosen
+        if intent is None:
+            return
+        if intent.run is None:
+            self.complain(Guarded("It belongs to no run.", hint="z takes it back alone."), title=f"Write {intent.id}")
+            return
+        await undo(self.app, self.workspace, run=intent.run)
+        self.renew()
+
+    @work(exclusive=True, group="writes-act")
+    async def action_decide(self) -> None:
+        """Decide about the write under the cursor."""
+        row = self.table.cursor_row
+        if row is None:
+            return
+        if row.intent.state not in _TO_DECIDE:
+            error = Guarded(f"It is {row.intent.state}: there is nothing to decide.")
+            self.complain(error, title=f"Write {row.intent.id}")
+            return
+        answer: str | None = await self.app.push_screen_wait(ConflictScreen(self.workspace, row.intent, row.label))
+        if answer == "inspect":
+            self.action_open()
+        elif answer is not None and not await refused_to_viewer(self.app, self.workspace):
+            try:
+                await self._decide(row, answer)
+            except BmError as error:
+                self.complain(error, title=f"Write {row.intent.id}")
+        self.renew()
+
+    async def _decide(self, row: WriteRow, answer: str) -> None:
+        intent = row.intent
+        if answer == "keep":
+            await self.workspace.resolve(intent.id, "keep")
+            self.notify(f"Write {intent.id}: what is there stays.", timeout=4, markup=False)
+        elif answer == "ours" and intent.state is IntentState.UNKNOWN:
+            await self._resend(row)
+        elif answer == "ours":
+            plan = await self.workspace.plan_overwrite(intent.id)
+            if not plan.intents:
+                await self.workspace.resolve(intent.id, "overwrite", plan=plan)
+                self.notify(f"Write {intent.id}: what is there is what you want.", timeout=4, markup=False)
+                return
+            task = Task(f"Write ours over theirs: {row.label}", intent.market or "", plan, resolves=intent.id)
+            await write(self.app, self.workspace, task)
+        elif answer == "edit":
+            await self._edit(row)
+
+    async def _resend(self, row: WriteRow) -> None:
+        intent = row.intent
+        content: bytes | None = None
+        if intent.kind == INVOICE:
+            lead = files.lead("The same file as before; its hash is compared.")
+            path: str | None = await self.app.push_screen_wait(
+                AskScreen("Send the invoice again", lead, completer=files.complete_path, check=files.check_readable)
+            )
+            if path is None:
+                return
+            content = await files.read(path)
+        elif not await self.app.push_screen_wait(
+            Confirm("Send it again?", f"{row.label}: what is there is read first; only then it is sent.", yes="send it")
+        ):
+            return
+        self.notify("Reading, then sending again…", timeout=2, markup=False)
+        (ended,) = await self.workspace.resolve(intent.id, "resend", content=content)
+        good = ended.state is IntentState.CONFIRMED
+        told = f"{row.label}: {look.plain(words.ending(ended))}"
+        self.notify(told, severity="information" if good else "error", timeout=8, markup=False)
+
+    async def _edit(self, row: WriteRow) -> None:
+        """Write other values than ours, based on what is there now."""
+        intent = row.intent
+        typed: dict[str, str] = {}
+        for name, value in intent.want.items():
+            ours = "" if value is None else str(value)
+            said: str | None = await self.app.push_screen_wait(
+                AskScreen(
+                    f"{row.label}: {words.field_name(name)}",
+                    files.lead(f"You wanted {words.value_of(name, value)}; Enter goes on to the review."),
+                    value=ours,
+                    empty=True,
+                )
+            )
+            if said is None:
+                return
+            typed[name] = said
+        await self.workspace.refresh_listing(intent.target)
+        plan, left_out = await self.workspace.plan_bulk([intent.target], intent.market, typed)
+        if left_out:
+            raise left_out[0].error
+        if not plan.intents:
+            raise UsageError("That is what is there now.", hint="Keep theirs then.")
+        task = Task(f"Write another value: {row.label}", intent.market or "", plan, resolves=intent.id)
+        await write(self.app, self.workspace, task)
+
+    @on(VirtualTable.Chosen)
+    def _enter(self, event: VirtualTable.Chosen) -> None:
+        event.stop()
+        if self.chosen is not None and self.chosen.state in _TO_DECIDE:
+            self.action_decide()
+        else:
+            self.action_open()
+
+    @on(StateBar.Picked)
+    def _pick(self, event: StateBar.Picked) -> None:
+        event.stop()
+        self.show_writes(event.view, self.run)
+
+    @on(VirtualTable.Moved)
+    def _follow(self, event: VirtualTable.Moved) -> None:
+        event.stop()
+        self._tell()
+
+    @on(VirtualTable.Counted)
+    def _counted(self, event: VirtualTable.Counted) -> None:
+        event.stop()
+        empty = "Nothing was written yet: edit a listing, accept an order, import a file."
+        self.table.note = empty if self.view == "all" and not self.run else "No write is in this view. Esc shows all."
+        self._tell()
+
+    @on(VirtualTable.Failed)
+    def _complain(self, event: VirtualTable.Failed) -> None:
+        event.stop()
+        self.complain(event.error, title="The journal cannot be read")
+
+    # What is shown.
+
+    def _tell(self) -> None:
+        row = self.table.cursor_row
+        self._detail.show(*(self._about(row) if row else ()))
+        legal = tuple(self.offers(name) for name in ("writes.decide", "writes.undo", "writes.undo_run"))
+        if legal != self._legal:
+            self._legal = legal
+            self.post_message(Tab.Offers())
+
+    def _about(self, row: WriteRow) -> list[Cell]:
+        intent, zone = row.intent, self.workspace.zone
+        head: Cell = (
+            (f"Write {intent.id}  ", Tone.STRONG),
+            *words.state(intent),
+            (f"   {row.label}", Tone.STRONG),
+            (f"  {intent.market or ''}", Tone.DIM),
+        )
+        lines = [head, words.ending(intent)]
+        sides = (("saw", intent.base), ("before", intent.before), ("want", intent.want), ("read back", intent.readback))
+        for title, values in sides:
+            if values:
+                shown = "   ".join(
+                    f"{words.field_name(name)} {words.value_of(name, each)}" for name, each in values.items()
+                )
+                lines.append(((f"{title:<10}", Tone.DIM), *look.text(shown)))
+        times = "" if intent.attempts == 1 else f", sent {intent.attempts} times"
+        by: Cell = (
+            (f"{'by':<10}", Tone.DIM),
+            *look.text(intent.origin),
+            (f"  {look.moment(intent.created, zone, seconds=True)}{times}", Tone.DIM),
+        )
+        if intent.run:
+            by += ((f"   run {clean(intent.run, limit=60)}", Tone.DIM),)
+        if intent.undoes is not None:
+            by += ((f"   takes back write {intent.undoes}", Tone.DIM),)
+        if intent.undone_by is not None:
+            by += ((f"   taken back by write {intent.undone_by}", Tone.WARN),)
+        lines.append(by)
+        if intent.note and intent.state is not IntentState.CONFIRMED:
+            lines.append(((f"{'note':<10}", Tone.DIM), *look.text(intent.note)))
+        return lines
+
+    def _columns(self) -> Sequence[Column[WriteRow]]:
+        return (
+            Column("id", "Write", 6, lambda row: look.text(row.id, Tone.DIM), right=True),
+            Column("state", "State", 11, lambda row: words.state(row.intent)),
+            Column("when", "When", 12, self._when, rank=3),
+            Column("what", "What", 17, lambda row: look.text(row.label, Tone.STRONG), grow=1, most=30),
+            Column("market", "Market", 6, lambda row: look.text(row.intent.market or "", Tone.DIM), rank=4),
+            Column("change", "Change", 24, lambda row: words.change(row.intent), grow=3),
+            Column("origin", "By", 8, lambda row: look.text(row.intent.origin, Tone.DIM), rank=2),
+            Column("why", "Why", 16, _why, grow=2, rank=5),
+        )
+
+    def _when(self, row: WriteRow) -> Cell:
+        return look.text(look.moment(row.intent.updated, self.workspace.zone), Tone.DIM)
+
+
+def why_not_undo(intent: Intent) -> str:
+    """Return why a write can surely not be taken back, empty where what is there now decides."""
+    if intent.is_order:
+        return f"What was done to an order ({intent.kind}) cannot be taken back at Back Market."
+    if intent.undone_by is not None:
+        return f"It was taken back by write {intent.undone_by}."
+    if intent.state is not IntentState.CONFIRMED:
+        return f"It is {intent.state}; only a confirmed write can be taken back."
+    return "" if intent.attempts else "Nothing was sent: it was already so."
+
+
+def _label(intent: Intent, skus: Mapping[str, str]) -> str:
+    return f"order {intent.target}" if intent.is_order else clean(skus.get(intent.target, intent.target))
+
+
+def _why(row: WriteRow) -> Cell:
+    intent = row.intent
+    if intent.state is IntentState.CONFIRMED:
+        return look.text(intent.note or " ", Tone.DIM)
+    return look.text(intent.error or " ", Tone.DIM if intent.state is IntentState.DROPPED else Tone.WARN)
