@@ -52,7 +52,7 @@ def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
         profile = _profile(announced, "viewer" if call.read_only else "operator")
         _settle_in(profile, paths)
         if not headless:
-            from bmconsole.console.app import run_console
+            from bmconsole.console.start import run_console
 
             return run_console(profile, paths)
         sys.stdout.write(json.dumps(announced | {"home": str(home)}) + "\n")

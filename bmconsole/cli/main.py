@@ -60,7 +60,7 @@ def app(context: click.Context) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
     from bmconsole.cli.engine import leaving_on_sigterm
-    from bmconsole.console.app import run_console
+    from bmconsole.console.start import run_console
 
     with leaving_on_sigterm():
         return run_console(profile, call.paths)

@@ -1,9 +1,10 @@
-"""The console's life: it opens the workspace after the first paint, looks for changes, syncs on demand, and ends."""
+"""The console's life: it paints what is cached, opens the workspace, looks for changes, syncs on demand, and ends."""
 
 import asyncio
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,13 @@ from textual.worker import WorkerFailed
 from bmconsole.console.frame import Frame
 from bmconsole.console.look import count
 from bmconsole.console.personal import Personal, State, write_state
-from bmconsole.console.seam import OpenWorkspace, WorkspaceLike
-from bmconsole.console.widgets.dialogs import Confirm
+from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, WorkspaceLike
+from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.domain.views import PassResult, Progress
 from bmconsole.errors import BmError, UsageError
 
 if TYPE_CHECKING:
     from bmconsole.paths import Paths
-    from bmconsole.settings import Profile
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything changed."""
@@ -32,6 +32,8 @@ FAULTY = 1
 """The exit code of a console that ended by a fault of its own."""
 HUNG_UP = 129
 """The exit code of a console whose terminal was closed."""
+FIRST_PAINT = 0.5
+"""Seconds for which the first paint waits for the rows."""
 REPAINT_EVERY = 20.0
 """Seconds after which relative times in the tables are painted again."""
 
@@ -43,6 +45,7 @@ class ConsoleApp(Frame):
         self,
         open_workspace: OpenWorkspace,
         *,
+        open_cache: OpenCache | None = None,
         engine: bool = True,
         personal: Personal | None = None,
         paths: "Paths | None" = None,
@@ -51,6 +54,7 @@ class ConsoleApp(Frame):
 
         Args:
             open_workspace: Opens the workspace; called once, after the first paint.
+            open_cache: Gives what the first paint shows; without it the workspace does.
             engine: Whether to run the profile's timers (or stand by for them).
             personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
             paths: Where reports of faults go; None: faults in the background are left to the event loop.
@@ -64,6 +68,7 @@ class ConsoleApp(Frame):
         self.fault: BaseException | None = None
         """What ended the console before the operator did."""
         self._open_workspace = open_workspace
+        self._open_cache = open_cache
         self._with_engine = engine
         self._opening: asyncio.Future[WorkspaceLike] | None = None
         self._workspace: WorkspaceLike | None = None
@@ -71,27 +76,30 @@ class ConsoleApp(Frame):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.call_after_refresh(self._start)
+        self._start()
 
     @work(group="watch")
     async def _start(self) -> None:
-        """Open the workspace, show what it has, then let it work, and look for changes until the end."""
-        self._opening = asyncio.ensure_future(self._open_workspace())
+        """Show what is cached, open the workspace, let it work, and look for changes until the end."""
         if self._paths is not None:
             from bmconsole.crash import Watch
 
             asyncio.get_running_loop().set_exception_handler(Watch(self._paths))
         try:
+            if self._open_cache is not None:
+                await self._show_cached(self._open_cache)
+            self._opening = asyncio.ensure_future(self._open_workspace())
             # Shielded: who quits meanwhile still has the files closed, by `on_unmount`.
             workspace = await asyncio.shield(self._opening)
             self._workspace = workspace
-            left = self._personal.state if self._personal else State()
-            self.market = self._market(workspace, left.market)
-            self.orders.restore(left.orders)
-            self.listings.restore(left.listings)
+            if self._open_cache is None:
+                self._take(workspace)
+            await self.complete()
             for tab in self.tabs:
                 tab.attach(workspace)
-            self.current.enter()
+            if self._open_cache is None or not isinstance(self.current, RowsTab):
+                self.current.enter()
+            self.opened.set()
             # The rows come first: to count all of them takes longer than to read a screenful.
             self.status = await workspace.status()
             if self._with_engine:
@@ -100,13 +108,42 @@ class ConsoleApp(Frame):
             self.fault = error
             self.exit(return_code=error.exit)
             return
+        finally:
+            self.opened.set()
         await self._watch(workspace)
 
-    def _market(self, workspace: WorkspaceLike, wanted: str) -> str:
-        try:
-            return workspace.check_market(wanted or None)
-        except UsageError:
-            return workspace.check_market(None)
+    async def _show_cached(self, open_cache: OpenCache) -> None:
+        """Paint for the first time, with rows where they come soon."""
+        opening = asyncio.ensure_future(open_cache())
+        with self.batch_update():
+            await asyncio.wait([opening], timeout=FIRST_PAINT)
+            if opening.done():
+                self._take(opening.result())
+                await self._filled()
+        if not opening.done():
+            self._take(await opening)
+            await self._filled()
+        painted = asyncio.Event()
+        # The screen's turn, not the app's: that one may be waiting with a key for what comes next.
+        self.screen.call_after_refresh(painted.set)
+        await painted.wait()
+
+    def _take(self, cache: CacheLike) -> None:
+        """Show the market and the tables as they were left."""
+        left = self._personal.state if self._personal else State()
+        self.market = self._market(cache, left.market)
+        for tab, state in ((self.orders, left.orders), (self.listings, left.listings)):
+            tab.read_from(cache)
+            tab.restore(state)
+
+    async def _filled(self) -> None:
+        if isinstance(self.current, RowsTab):
+            await self.current.table.fill()
+
+    def _market(self, cache: CacheLike, wanted: str) -> str:
+        with suppress(UsageError):
+            return cache.check_market(wanted or None)
+        return cache.check_market(None)
 
     def _take_over(self, personal: Personal) -> None:
         """Take the operator's keys and views, and the tab and theme of the last time."""
@@ -114,11 +151,15 @@ class ConsoleApp(Frame):
             self.set_keymap(personal.keys)
         self.orders.saved = self.listings.saved = personal.views
         state = personal.state
-        self.command_line.input.past = list(state.commands)
         if state.theme in self.available_themes:
             self.theme = state.theme
         if state.tab in ("orders", "listings", "log"):
             self.current = next(tab for tab in self.tabs if tab.id == state.tab)
+
+    async def complete(self) -> None:
+        await super().complete()
+        if self._personal is not None:
+            self.command_line.input.past = list(self._personal.state.commands)
 
     def _left(self) -> State:
         tab = self.current.id or ""
@@ -222,6 +263,8 @@ class ConsoleApp(Frame):
                 f"{count(unfinished)} write{'s' * (unfinished != 1)} not finished yet. "
                 "They are written down; the next start settles them."
             )
+            from bmconsole.console.widgets.dialogs import Confirm
+
             if not await self.push_screen_wait(Confirm("Quit?", body, yes="quit", no="stay")):
                 return
         self.exit()
@@ -256,34 +299,6 @@ class ConsoleApp(Frame):
     def _print_error_renderables(self) -> None:
         """Print nothing: `run_console` tells of the fault, without values."""
         self._exit_renderables.clear()
-
-
-def run_console(profile: "Profile", paths: "Paths") -> int:
-    """Run the console over a profile until the operator quits; return the exit code.
-
-    A fault of the console's own is told on the terminal that it gave back, and reported without values.
-
-    Raises:
-        BmError: The workspace could not be opened.
-    """
-
-    async def open_workspace() -> WorkspaceLike:
-        # The workspace brings HTTP and its models: imported beside the first paint, not before it.
-        await asyncio.to_thread(__import__, "bmconsole.workspace")
-        from bmconsole.workspace import Workspace
-
-        return await Workspace.open(profile, paths, console=True)
-
-    app = ConsoleApp(open_workspace, personal=Personal.read(paths, profile.name), paths=paths)
-    app.run()
-    if isinstance(app.fault, BmError):
-        raise app.fault
-    if app.fault is not None:
-        from bmconsole.console.ending import tell
-
-        tell(app.fault, paths)
-        return FAULTY
-    return app.return_code or 0
 
 
 def _is_terminal() -> bool:

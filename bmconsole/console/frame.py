@@ -1,37 +1,54 @@
 """The console's frame: the tabs, the bars around them, and how an action finds the place where it works."""
 
+import asyncio
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import PurePath
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual import on
 from textual.app import App, ComposeResult
-from textual.events import DescendantFocus, Event, Key
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp
 from textual.reactive import var
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input
 
-from bmconsole.console import commands
 from bmconsole.console.actions import ACTIONS, bindings
 from bmconsole.console.completion import Suggestion
 from bmconsole.console.look import count
 from bmconsole.console.palette import ActionCommands
 from bmconsole.console.scopes import answering, hints
-from bmconsole.console.tabs.edit import EditTab
-from bmconsole.console.tabs.inspect import InspectTab
 from bmconsole.console.tabs.listings import ListingsTab
-from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.console.tabs.tab import Tab
-from bmconsole.console.tabs.writes import WritesTab
 from bmconsole.console.theme import DARK, DEFAULTS, LIGHT
 from bmconsole.console.widgets.bars import KeyHints, TabTitle, TopBar
-from bmconsole.console.widgets.commandline import CommandLine
-from bmconsole.console.widgets.help import HelpScreen
-from bmconsole.console.widgets.limits import LimitsScreen
 from bmconsole.console.widgets.statusline import StatusLine
+from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.views import WorkspaceStatus
 from bmconsole.errors import BmError
+
+if TYPE_CHECKING:
+    from bmconsole.console.tabs.edit import EditTab
+    from bmconsole.console.tabs.inspect import InspectTab
+    from bmconsole.console.tabs.log import LogTab
+    from bmconsole.console.tabs.writes import WritesTab
+    from bmconsole.console.widgets.commandline import CommandLine
+
+TABS = (
+    ("orders", "Orders"),
+    ("listings", "Listings"),
+    ("inspect", "Inspect"),
+    ("edit", "Edit"),
+    ("log", "Log"),
+    ("writes", "Writes"),
+)
+"""The ids of the tabs and what people call them, in the order of their digits."""
+EARLY = ("app.quit", "app.help", "app.theme")
+"""Actions that need no workspace."""
 
 Place: TypeAlias = tuple[str, str]
 """A tab's id, and what it shows: a filter, an order, a listing."""
@@ -60,16 +77,62 @@ class Frame(App[None]):
         self.theme = DARK.name
         # Kept by name: a query would look into the dialog that is on top.
         self.orders, self.listings = OrdersTab(id="orders"), ListingsTab(id="listings")
-        self.inspect, self.edit = InspectTab(id="inspect"), EditTab(id="edit")
-        self.log_tab: LogTab = LogTab(id="log")
-        self.writes = WritesTab(id="writes")
-        self.tabs: tuple[Tab, ...] = (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes)
         self.current: Tab = self.orders
         self.top_bar, self.status_line, self.key_hints = TopBar(), StatusLine(), KeyHints()
-        self.command_line = CommandLine(self._complete)
+        self.opened = asyncio.Event()
+        """Set once the workspace is there, or will never be."""
+        self._keys: tuple[object, Mapping[str, list[tuple[DOMNode, Binding]]]] = (None, {})
         self._trail: list[Place] = []
         self._here = -1
         self._retracing = False
+
+    # What the first paint does not need is made after it.
+
+    @cached_property
+    def inspect(self) -> "InspectTab":
+        from bmconsole.console.tabs.inspect import InspectTab
+
+        return InspectTab(id="inspect")
+
+    @cached_property
+    def edit(self) -> "EditTab":
+        from bmconsole.console.tabs.edit import EditTab
+
+        return EditTab(id="edit")
+
+    @cached_property
+    def log_tab(self) -> "LogTab":
+        from bmconsole.console.tabs.log import LogTab
+
+        return LogTab(id="log")
+
+    @cached_property
+    def writes(self) -> "WritesTab":
+        from bmconsole.console.tabs.writes import WritesTab
+
+        return WritesTab(id="writes")
+
+    @cached_property
+    def command_line(self) -> "CommandLine":
+        from bmconsole.console.widgets.commandline import CommandLine
+
+        return CommandLine(self._complete)
+
+    @property
+    def tabs(self) -> tuple[Tab, ...]:
+        """All tabs, in the order of `TABS`."""
+        return (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes)
+
+    async def complete(self) -> None:
+        """Mount what the first paint did without: the other tabs and the command line."""
+        screen = self.screen_stack[0]
+        switcher = screen.query_one(ContentSwitcher)
+        for tab in self.tabs:
+            if tab is not self.current:
+                tab.display = False
+                await switcher.mount(tab)
+                tab.market = self.market
+        await screen.mount(self.command_line, before=self.key_hints)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give other themes the variables that only ours define."""
@@ -81,9 +144,8 @@ class Frame(App[None]):
     def compose(self) -> ComposeResult:
         yield self.top_bar
         with ContentSwitcher(initial=self.current.id, id="tabs"):
-            yield from self.tabs
+            yield self.current
         yield self.status_line
-        yield self.command_line
         yield self.key_hints
 
     def on_mount(self) -> None:
@@ -179,15 +241,17 @@ class Frame(App[None]):
     # Commands.
 
     def _complete(self, typed: str) -> list[Suggestion]:
+        from bmconsole.console import commands
+
         return commands.complete(self, typed)
 
     def action_command(self) -> None:
         self.command_line.open()
 
-    @on(CommandLine.Given)
-    async def _command(self, event: CommandLine.Given) -> None:
-        if not self.current.ready:
-            return
+    async def on_command_line_given(self, event: "CommandLine.Given") -> None:
+        """Do what a command line says; what cannot be read stays, with what is wrong with it."""
+        from bmconsole.console import commands
+
         self.command_line.close()
         try:
             await commands.run(self, event.command)
@@ -205,6 +269,8 @@ class Frame(App[None]):
         self.exit()
 
     def action_limits(self) -> None:
+        from bmconsole.console.widgets.limits import LimitsScreen
+
         self.push_screen(LimitsScreen(self.status))
 
     # Actions.
@@ -216,10 +282,30 @@ class Frame(App[None]):
         go where the focus was, not where the keys before them moved it.
         """
         if isinstance(event, Key) and not event.is_forwarded and not isinstance(self.focused, Input):
-            active = self.screen.active_bindings.get(event.key)
-            if active is not None and active.enabled and await self.run_action(active.binding.action, active.node):
-                return
+            for node, binding in self._bound(event.key):
+                if not self.opened.is_set() and not _is_early(node, binding):
+                    await self.opened.wait()
+                if await self.run_action(binding.action, node):
+                    return
+        elif isinstance(event, MouseDown | MouseUp) and not event.is_forwarded:
+            await self.opened.wait()
         await super().on_event(event)
+
+    def _bound(self, key: str) -> list[tuple[DOMNode, Binding]]:
+        """Return what a key is bound to where the focus is, the nearest first.
+
+        `Screen.active_bindings` says the same, but asks every binding anew for every key.
+        """
+        place = (self.focused or self.screen, self._keymap)
+        if self._keys[0] != place:
+            found: dict[str, list[tuple[DOMNode, Binding]]] = {}
+            for node, bound in self.screen._modal_binding_chain:
+                for each, binding in bound:
+                    found.setdefault(each, []).append((node, binding))
+            for candidates in found.values():
+                candidates.sort(key=lambda candidate: not candidate[1].priority)
+            self._keys = (place, found)
+        return self._keys[1].get(key, [])
 
     async def action_perform(self, name: str) -> None:
         """Do an action of the registry by its name, going to the tab where it works."""
@@ -242,6 +328,8 @@ class Frame(App[None]):
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
 
     def action_help(self) -> None:
+        from bmconsole.console.widgets.help import HelpScreen
+
         self.push_screen(HelpScreen(self._keymap))
 
     # What follows from what.
@@ -249,7 +337,7 @@ class Frame(App[None]):
     def watch_market(self, market: str) -> None:
         """Show another market everywhere."""
         self.top_bar.market = market
-        for tab in self.tabs:
+        for tab in {tab for tab in vars(self).values() if isinstance(tab, Tab)}:
             tab.market = market
 
     def watch_status(self, before: WorkspaceStatus | None, status: WorkspaceStatus | None) -> None:
@@ -257,8 +345,6 @@ class Frame(App[None]):
         if status is None:
             return
         self.status_line.status = self.top_bar.status = status
-        if isinstance(self.screen, LimitsScreen):
-            self.screen.show(status)
         self._title_tabs()
         if before is not None and before.online and status.online is False:
             self.notify("Back Market does not answer. The cache stays usable.", severity="warning", markup=False)
@@ -268,10 +354,8 @@ class Frame(App[None]):
     def _title_tabs(self) -> None:
         numbers = {"orders": self.status.orders, "listings": self.status.listings} if self.status else {}
         self.top_bar.tabs = tuple(
-            TabTitle(
-                str(position), tab.TITLE, f"app.show_{tab.id}", count(numbers[tab.id]) if tab.id in numbers else ""
-            )
-            for position, tab in enumerate(self.tabs, 1)
+            TabTitle(str(digit), title, f"app.show_{name}", count(numbers[name]) if name in numbers else "")
+            for digit, (name, title) in enumerate(TABS, 1)
         )
 
     @on(DescendantFocus)
@@ -280,3 +364,8 @@ class Frame(App[None]):
         """Show the keys of the place that has the focus, then those that work everywhere."""
         if self.screen_stack and not isinstance(self.screen, ModalScreen):
             self.key_hints.hints = hints(self.focused or self.current, self._keymap)
+
+
+def _is_early(node: DOMNode, binding: Binding) -> bool:
+    """Return whether a key may do its work before the workspace is there: going through rows, help, the end."""
+    return binding.id in EARLY or (isinstance(node, VirtualTable) and binding.action != "choose")

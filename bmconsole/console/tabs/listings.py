@@ -57,16 +57,16 @@ class ListingsTab(RowsTab[ListingRow], ListingActs):
         )
 
     async def read_count(self, where: str) -> int:
-        return await self.workspace.listings_count(where, market=self.market)
+        return await self.cache.listings_count(where, market=self.market)
 
     async def read_page(self, query: Query, *, backward: bool) -> Sequence[ListingRow]:
-        return await self.workspace.listings_page(query, market=self.market, backward=backward)
+        return await self.cache.listings_page(query, market=self.market, backward=backward)
 
     async def read_passing(self, where: str, keys: Sequence[str]) -> set[str]:
-        return await self.workspace.listings_passing(where, keys, market=self.market)
+        return await self.cache.listings_passing(where, keys, market=self.market)
 
     async def read_position(self, query: Query, key: str) -> int | None:
-        return await self.workspace.listings_position(query, key, market=self.market)
+        return await self.cache.listings_position(query, key, market=self.market)
 
     async def read_names(self, keys: Sequence[str]) -> list[str]:
         return [clean((await self.workspace.listing_view(key)).listing.sku) for key in keys]

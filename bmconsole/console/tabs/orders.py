@@ -54,16 +54,16 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
         )
 
     async def read_count(self, where: str) -> int:
-        return await self.workspace.orders_count(where)
+        return await self.cache.orders_count(where)
 
     async def read_page(self, query: Query, *, backward: bool) -> Sequence[OrderRow]:
-        return await self.workspace.orders_page(query, backward=backward)
+        return await self.cache.orders_page(query, backward=backward)
 
     async def read_passing(self, where: str, keys: Sequence[str]) -> set[str]:
-        return await self.workspace.orders_passing(where, [int(key) for key in keys])
+        return await self.cache.orders_passing(where, [int(key) for key in keys])
 
     async def read_position(self, query: Query, key: str) -> int | None:
-        return await self.workspace.orders_position(query, key)
+        return await self.cache.orders_position(query, key)
 
     async def read_names(self, keys: Sequence[str]) -> list[str]:
         return list(keys)
@@ -107,11 +107,11 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
         return ((look.PENDING_GLYPH, Tone.WARN),) if row.pending else ((" ", Tone.PLAIN),)
 
     def _due(self, row: OrderRow) -> Cell:
-        return look.due(row.due, row.late, row.status in OPEN, self.workspace.now())
+        return look.due(row.due, row.late, row.status in OPEN, self.cache.now())
 
     def _items(self, row: OrderRow) -> Cell:
         number: Cell = ((f"{row.n_lines} × ", Tone.DIM),) if row.n_lines > 1 else ()
         return (*number, *look.text(row.skus))
 
     def _time(self, row: OrderRow, *, created: bool) -> Cell:
-        return look.text(look.moment(row.created if created else row.modified, self.workspace.zone), Tone.DIM)
+        return look.text(look.moment(row.created if created else row.modified, self.cache.zone), Tone.DIM)

@@ -12,6 +12,7 @@ from bmconsole.console.clipboard import copy
 from bmconsole.console.completion import complete_filter
 from bmconsole.console.look import count
 from bmconsole.console.personal import BUILT_IN, TableState, View
+from bmconsole.console.seam import CacheLike, WorkspaceLike
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column, Row
 from bmconsole.console.widgets.filterbar import FilterBar
@@ -43,16 +44,31 @@ class RowsTab(Tab, Generic[Row]):
         self.shown: list[str] = []
         """The names of the shown columns in their order; empty: all as they come."""
         self._wanted_cursor = ""
+        self._cache: CacheLike | None = None
+        self._counts: dict[str, int] = {}
         self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete_filter(typed, id))
         self.table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{id}-table", markable=True)
         self.table.set_reactive(VirtualTable.sort, self.sort)
-        self._total: int | None = None
-        self._passing = 0
         self._hidden = 0
 
     def compose(self) -> ComposeResult:
         yield self.bar
         yield self.table
+
+    @property
+    def cache(self) -> CacheLike:
+        """What the rows are read from: the workspace, and until that is there the files alone."""
+        if self._cache is None:
+            raise RuntimeError("the cache is not open yet")
+        return self._cache
+
+    def read_from(self, cache: CacheLike) -> None:
+        """Take what the rows are read from."""
+        self._cache = cache
+
+    def attach(self, workspace: WorkspaceLike) -> None:
+        super().attach(workspace)
+        self.read_from(workspace)
 
     # For the subclass.
 
@@ -189,10 +205,11 @@ class RowsTab(Tab, Generic[Row]):
 
     async def count(self) -> int:
         """Return how many rows pass the filter in force."""
-        total = await self.read_count("")
-        self._total = total
-        self._passing = total if not self.where else await self.read_count(self.where)
-        return self._passing
+        # What `renew` puts another one in place of may be filled with what was true before.
+        where, counts = self.where, self._counts
+        for each in {"", where} - set(counts):
+            counts[each] = await self.read_count(each)
+        return counts[where]
 
     async def page(self, offset: int, limit: int, near: Near | None = None) -> Sequence[Row] | None:
         """Return the rows from `offset` on in the order in force; None where `near` is no longer there."""
@@ -202,13 +219,14 @@ class RowsTab(Tab, Generic[Row]):
                 return await self.read_page(replace(query, after=near.key), backward=near.backward)
             except NotFound:
                 return None
-        if offset <= self._passing // 2:
+        passing = self._counts.get(self.where, 0)
+        if offset <= passing // 2:
             return await self.read_page(replace(query, offset=offset), backward=False)
         # Rows that are passed over cost time: they are passed over from the nearer end.
-        limit = max(0, min(limit, self._passing - offset))
+        limit = max(0, min(limit, passing - offset))
         if limit == 0:
             return ()
-        return await self.read_page(replace(query, offset=self._passing - offset - limit, limit=limit), backward=True)
+        return await self.read_page(replace(query, offset=passing - offset - limit, limit=limit), backward=True)
 
     async def position(self, key: str) -> int | None:
         """Return where a row is in the order in force."""
@@ -228,7 +246,8 @@ class RowsTab(Tab, Generic[Row]):
     # The tab.
 
     def renew(self) -> None:
-        if self.ready and self.is_mounted:
+        if self._cache is not None and self.is_mounted:
+            self._counts = {}
             self.table.renew()
 
     def repaint(self) -> None:
@@ -240,7 +259,7 @@ class RowsTab(Tab, Generic[Row]):
 
     def reload(self) -> None:
         """Show the query in force from its first row."""
-        if self.ready:
+        if self._cache is not None:
             self.table.load()
 
     @work(exclusive=True, group="filter")
@@ -364,8 +383,8 @@ class RowsTab(Tab, Generic[Row]):
         """Say how many rows there are, and how many of them are marked."""
         rows, marks = self.table.row_count, len(self.table.marks)
         words = f"{count(rows)} {self.NOUN}"
-        if self.where and self._total is not None:
-            words = f"{count(rows)} of {count(self._total)} {self.NOUN}"
+        if self.where and "" in self._counts:
+            words = f"{count(rows)} of {count(self._counts[''])} {self.NOUN}"
         if marks:
             hidden = f", {count(self._hidden)} hidden" if self._hidden else ""
             words = f"{count(marks)} marked{hidden} · {words}"

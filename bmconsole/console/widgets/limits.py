@@ -35,6 +35,7 @@ class LimitsScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
         self.show(self._status)
+        self.watch(self.app, "status", self.show, init=False)
 
     def show(self, status: WorkspaceStatus | None) -> None:
         """Show another state."""

@@ -156,6 +156,13 @@ class RowView(ScrollView, Toned, Generic[Row]):
         self._recount = True
         self._read_soon()
 
+    async def fill(self) -> None:
+        """Read the rows and return when they are here."""
+        self._recount = True
+        if not self._reading:
+            self._reading = True
+            await self._read()
+
     def move_to(self, index: int, *, by_hand: bool = False) -> None:
         """Put the cursor on the row at `index`, and that row on screen; from then on it stays with its row."""
         self._touched = True

@@ -1,0 +1,74 @@
+"""How the console starts: what it paints first is read while the rest is still being imported."""
+
+import asyncio
+import gc
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from bmconsole.errors import BmError
+
+if TYPE_CHECKING:
+    from bmconsole.cache import Cache, Files
+    from bmconsole.paths import Paths
+    from bmconsole.settings import Profile
+    from bmconsole.workspace import Workspace
+
+SWITCH_SECONDS = 0.001
+"""How long a thread may keep the interpreter while the screen waits for it."""
+
+
+def run_console(profile: "Profile", paths: "Paths") -> int:
+    """Run the console over a profile until the operator quits; return the exit code.
+
+    A fault of the console's own is told on the terminal that it gave back, and reported without values.
+
+    Raises:
+        BmError: The workspace could not be opened.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # Nothing of what is imported becomes garbage: to look for it takes a tenth of the start.
+    gc.disable()
+    with ThreadPoolExecutor(1, "open") as pool:
+        files = pool.submit(_open, profile, paths)
+        try:
+            return _run(profile, paths, files)
+        finally:
+            if files.exception() is None:
+                files.result().close()
+
+
+def _open(profile: "Profile", paths: "Paths") -> "Files":
+    from bmconsole.cache import Files
+
+    return Files(profile, paths)
+
+
+def _run(profile: "Profile", paths: "Paths", files: "Future[Files]") -> int:
+    from bmconsole.console.app import FAULTY, ConsoleApp
+    from bmconsole.console.personal import Personal
+
+    async def open_cache() -> "Cache":
+        from bmconsole.cache import Cache
+
+        return Cache(profile, paths, await asyncio.wrap_future(files))
+
+    async def open_workspace() -> "Workspace":
+        # The workspace brings HTTP and its models: imported behind the first paint.
+        await asyncio.to_thread(__import__, "bmconsole.workspace")
+        from bmconsole.workspace import Workspace
+
+        gc.freeze()
+        gc.enable()
+        return Workspace(profile, paths, await asyncio.wrap_future(files), console=True)
+
+    app = ConsoleApp(open_workspace, open_cache=open_cache, personal=Personal.read(paths, profile.name), paths=paths)
+    app.run()
+    if isinstance(app.fault, BmError):
+        raise app.fault
+    if app.fault is not None:
+        from bmconsole.console.ending import tell
+
+        tell(app.fault, paths)
+        return FAULTY
+    return app.return_code or 0
