@@ -33,6 +33,7 @@ Cell = tuple[Span, ...]
 """One line of text in tones; its strings are already fit for a terminal."""
 
 NOTHING: Cell = (("–", Tone.DIM),)
+BLANK: Cell = ((" ", Tone.PLAIN),)
 PENDING_GLYPH = "↻"
 DIFFERS_GLYPH = "≠"
 

@@ -76,15 +76,18 @@ def summary(changes: Sequence[Change], currencies: Mapping[str, str]) -> tuple[s
                 sums[currencies.get(change.market or "", "")] += difference  # type: ignore[assignment]  # a Counter of Decimals
             line += ", in all " + ", ".join(f"{total:+} {currency}" for currency, total in sums.items())
         elif field == "quantity":
-            pieces = sum(
-                int(change.new) - int(change.old)
-                for change in chosen
-                if isinstance(change.new, int) and isinstance(change.old, int)
-            )
+            pieces = sum(map(_pieces, chosen))
             offline = sum(change.new == 0 for change in chosen)
             line += f", in all {pieces:+} pieces" + (f"; {offline} go offline" if offline else "")
         lines.append(line + ".")
     return tuple(lines)
+
+
+def _pieces(change: Change) -> int:
+    """Return by how much a stock moves; what was typed as `+2` is that, whatever the live stock is."""
+    if isinstance(change.new, str):
+        return int(change.new)
+    return change.new - change.old if isinstance(change.new, int) and isinstance(change.old, int) else 0
 
 
 def seconds_for(intents: Sequence[Intent], limits: Mapping[str, str]) -> float:

@@ -49,9 +49,9 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
     SCOPES: ClassVar[tuple[str, ...]] = ("bulk",)
     BINDINGS = bindings("bulk")
     FIELDS = (
-        ("price", "Price", "231.50, or a step: +5%  -3%  -2.50"),
-        ("min_price", "Min price", "the same"),
-        ("quantity", "Stock", "5, or +2, or -1; 0 takes them offline"),
+        ("price", "Price", "231.50  or +5%  -3%  -2.50"),
+        ("min_price", "Min price", "as the price"),
+        ("quantity", "Stock", "5  or +2  -1;  0: offline"),
     )
 
     def __init__(self, workspace: WorkspaceLike, ids: Sequence[str], market: str, hidden: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -68,7 +69,8 @@ class FaultsScreen(ModalScreen[bool]):
         self.table.focus()
         self.table.load()
 
-    def on_virtual_table_moved(self, event: VirtualTable.Moved) -> None:
+    @on(VirtualTable.Moved)
+    def _tell(self, event: VirtualTable.Moved) -> None:
         """Show the whole of a line that is cut in the list."""
         event.stop()
         row = self.table.cursor_row

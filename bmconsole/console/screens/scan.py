@@ -16,7 +16,7 @@ from bmconsole.console import intents as words
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
 from bmconsole.console.completion import Suggestion, matching
-from bmconsole.console.look import PENDING_GLYPH, Cell, Tone, count, text
+from bmconsole.console.look import BLANK, PENDING_GLYPH, Cell, Tone, count, text
 from bmconsole.console.screens.ask import AskScreen
 from bmconsole.console.screens.carrying import Carrying, Task, said, tell
 from bmconsole.console.screens.scanning import Parcel, Scanning, Step
@@ -335,7 +335,7 @@ class ScanScreen(ModalScreen[None]):
                 self._said.styled(text(change.old, Tone.DIM)),
                 self._said.styled((("→", Tone.DIM),)),
                 self._said.styled(text(change.new, Tone.STRONG)),
-                self._said.styled(text(change.note or " ", Tone.WARN)),
+                self._said.styled(text(change.note, Tone.WARN) if change.note else BLANK),
             )
         for warning in self.scanning.warnings:
             table.add_row(self._said.styled((("▲", Tone.WARN),)), self._said.styled(text(warning, Tone.WARN)))

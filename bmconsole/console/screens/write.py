@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from bmconsole.console import intents as words
 from bmconsole.console.actions import bindings
-from bmconsole.console.look import INTENT_LOOK, PENDING_GLYPH, Cell, Tone, count, gauge, span, text
+from bmconsole.console.look import BLANK, INTENT_LOOK, PENDING_GLYPH, Cell, Tone, count, gauge, span, text
 from bmconsole.console.screens.carrying import Carrying, Task, label_of, said, takes_back, tell
 from bmconsole.console.seam import WorkspaceLike
 from bmconsole.console.widgets.bars import Hint, KeyHints
@@ -27,7 +27,7 @@ from bmconsole.domain.intents import Change, Intent, IntentState
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 
-_AROUND = 13
+_AROUND = 14
 """Lines of the screen that the table leaves to everything else."""
 _WORST_FIRST = (
     IntentState.REJECTED,
@@ -73,8 +73,9 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         self.table: VirtualTable[ChangeRow] | VirtualTable[EndRow] = self._changes(task.plan)
         self._lead = Sheet(*self._leading(), classes="lead")
         self._ask, self._gauge = Sheet(classes="ask"), Sheet(classes="gauge")
+        self._gauge.display = self._ask.display = False
         self._hints = KeyHints()
-        self._number = Input(compact=True, placeholder=str(task.plan.confirm))
+        self._number = Input(compact=True)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box broad") as box:
@@ -174,8 +175,8 @@ class WriteScreen(ModalScreen["Carrying | None"]):
 
     def _begin(self) -> None:
         self.carrying = carrying = Carrying(self._workspace, self.work_of)
-        self._number.display = False
-        self._ask.show()
+        self._number.display = self._ask.display = False
+        self._gauge.display = True
         self.set_focus(None)
         app = self.app
 
@@ -208,6 +209,7 @@ class WriteScreen(ModalScreen["Carrying | None"]):
             self._show_ends([EndRow(str(each.id), label_of(self.work_of.plan, each), each) for each in ended])
         if run := self.work_of.plan.run:
             self._ask.show((("run ", Tone.DIM), (clean(run), Tone.PLAIN)))
+            self._ask.display = True
         self._hint()
 
     def _show_progress(self) -> None:
@@ -255,6 +257,7 @@ class WriteScreen(ModalScreen["Carrying | None"]):
 
     def _question(self, *, missed: bool = False) -> None:
         plan = self.work_of.plan
+        self._ask.display = True
         why = clean(plan.why_confirm)
         why = f"{why[:1].upper()}{why[1:]}".rstrip(".")
         self._ask.show(
@@ -286,11 +289,14 @@ class WriteScreen(ModalScreen["Carrying | None"]):
     def _show_ends(self, rows: Sequence[EndRow]) -> None:
         self._rows = len(rows)
         longest = min(34, max(len(row.label) for row in rows))
+        market: Column[EndRow] = Column(
+            "market", "Market", 6, lambda row: text(row.intent.market or "all", Tone.DIM), rank=1
+        )
         table: VirtualTable[EndRow] = VirtualTable(
             ListSource(rows),
             (
                 Column("what", "What", longest, lambda row: text(row.label, Tone.STRONG)),
-                Column("market", "Market", 6, lambda row: text(row.intent.market or "all", Tone.DIM), rank=1),
+                *([market] if any(row.intent.market for row in rows) else []),
                 Column("change", "Change", 26, lambda row: words.change(row.intent), grow=1, most=60, rank=2),
                 Column("end", "As read back", 24, lambda row: words.ending(row.intent), grow=2),
             ),
@@ -300,7 +306,7 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         self.query_one(".box", Vertical).mount(table, after=former)
         former.remove()
         self._fit()
-        table.load()
+        self.call_after_refresh(table.load)
 
     def _changes(self, plan: WritePlan) -> VirtualTable[ChangeRow]:
         rows: list[ChangeRow] = []
@@ -309,15 +315,15 @@ class WriteScreen(ModalScreen["Carrying | None"]):
             again = before is not None and (before.label, before.market) == (change.label, change.market)
             rows.append(ChangeRow(str(place), change, again))
         self._rows = len(rows)
-        longest = min(34, max((len(change.label) for change in plan.changes), default=10))
+        longest = max(12, min(48, max((len(change.label) for change in plan.changes), default=10)))
         markets = {change.market for change in plan.changes}
         columns = [
-            Column("what", "What", max(12, longest), lambda row: _label(row), grow=1, most=44),
+            Column("what", "What", max(12, min(23, longest)), _label, grow=2, most=longest),
             Column("market", "Market", 7, _market, rank=3),
             Column("field", "Field", 9, lambda row: text(words.field_name(row.change.field), Tone.PLAIN)),
-            Column("old", "Now", 12, lambda row: text(row.change.old, Tone.DIM), grow=1, most=36, right=True),
+            Column("old", "Now", 9, _old, grow=1, most=36, right=True),
             Column("arrow", "", 1, lambda row: (("→", Tone.DIM),), gap=1),
-            Column("new", "Then", 14, lambda row: text(row.change.new, Tone.STRONG), grow=1, most=60),
+            Column("new", "Then", 16, _new, grow=2, most=60),
             Column("note", "", 8, _note, grow=1, most=26, rank=1),
         ]
         if markets == {None}:
@@ -339,8 +345,16 @@ def _label(row: ChangeRow) -> Cell:
     return text(row.change.label, Tone.DIM if row.again else Tone.STRONG)
 
 
+def _old(row: ChangeRow) -> Cell:
+    return text(words.value_of(row.change.field, row.change.old), Tone.DIM)
+
+
+def _new(row: ChangeRow) -> Cell:
+    return text(words.value_of(row.change.field, row.change.new), Tone.STRONG)
+
+
 def _note(row: ChangeRow) -> Cell:
-    return text(row.change.note or " ", Tone.WARN)
+    return text(row.change.note, Tone.WARN) if row.change.note else BLANK
 
 
 def _market(row: ChangeRow) -> Cell:

@@ -402,10 +402,11 @@ class WritesTab(Tab):
         sides = (("saw", intent.base), ("before", intent.before), ("want", intent.want), ("read back", intent.readback))
         for title, values in sides:
             if values:
-                shown = "   ".join(
-                    f"{words.field_name(name)} {words.value_of(name, each)}" for name, each in values.items()
-                )
-                lines.append(((f"{title:<10}", Tone.DIM), *look.text(shown)))
+                # The lines of an order move together: what they share is said once.
+                shown = {
+                    f"{words.field_name(name)} {words.value_of(name, each)}": None for name, each in values.items()
+                }
+                lines.append(((f"{title:<10}", Tone.DIM), *look.text(" · ".join(shown))))
         times = "" if intent.attempts == 1 else f", sent {intent.attempts} times"
         by: Cell = (
             (f"{'by':<10}", Tone.DIM),
@@ -429,7 +430,7 @@ class WritesTab(Tab):
             Column("state", "State", 11, lambda row: words.state(row.intent)),
             Column("when", "When", 12, self._when, rank=3),
             Column("what", "What", 17, lambda row: look.text(row.label, Tone.STRONG), grow=1, most=30),
-            Column("market", "Market", 6, lambda row: look.text(row.intent.market or "", Tone.DIM), rank=4),
+            Column("market", "Market", 6, _market, rank=4),
             Column("change", "Change", 24, lambda row: words.change(row.intent), grow=3),
             Column("origin", "By", 8, lambda row: look.text(row.intent.origin, Tone.DIM), rank=2),
             Column("why", "Why", 16, _why, grow=2, rank=5),
@@ -454,8 +455,13 @@ def _label(intent: Intent, skus: Mapping[str, str]) -> str:
     return f"order {intent.target}" if intent.is_order else clean(skus.get(intent.target, intent.target))
 
 
+def _market(row: WriteRow) -> Cell:
+    return look.text(row.intent.market, Tone.DIM) if row.intent.market else look.BLANK
+
+
 def _why(row: WriteRow) -> Cell:
     intent = row.intent
     if intent.state is IntentState.CONFIRMED:
-        return look.text(intent.note or " ", Tone.DIM)
-    return look.text(intent.error or " ", Tone.DIM if intent.state is IntentState.DROPPED else Tone.WARN)
+        return look.text(intent.note, Tone.DIM) if intent.note else look.BLANK
+    tone = Tone.DIM if intent.state is IntentState.DROPPED else Tone.WARN
+    return look.text(intent.error, tone) if intent.error else look.BLANK
