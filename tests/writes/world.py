@@ -121,7 +121,7 @@ class World:
         token = self.shop.options.the_token
         return GuardTransport(InProcess(self), URL, token, "BM-Test-World;test@example.org", patience=60.0)
 
-    def _drop(self, _: object) -> None:
+    def _drop(self, _scope: object, _reset: bool) -> None:
         self.dropped += 1
 
     def _step(self, step: str) -> None:
