@@ -37,6 +37,11 @@ class Vat:
         return cls("regular" if match[1] == "regular" else "margin", Decimal(match[2]) / 100)
 
     @cached_property
+    def k(self) -> Decimal:
+        """1 + rate: by what a figure is multiplied to hold the VAT as a finite decimal."""
+        return 1 + self.rate
+
+    @cached_property
     def u(self) -> Decimal:
         """The share of the price that is owed, r/(1+r); 0 unless `regular`. Rounded to Decimal's 28 digits."""
         return self.rate / (1 + self.rate) if self.kind == "regular" else Decimal(0)

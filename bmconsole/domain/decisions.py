@@ -1,6 +1,6 @@
 """What repricing decided about one price, with everything that it was made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -96,7 +96,8 @@ class Decision:
     floor: Money | None
     ceiling: Money | None
     guards: tuple[Check, ...]
-    reason: str
+    tell: str | Callable[[], str] = field(repr=False, compare=False)
+    """The line of `reason`, or what makes it when somebody reads it."""
     standing: Standing
     mode: Mode
     at: datetime
@@ -113,6 +114,11 @@ class Decision:
     """A guard found something that looks wrong; people should look."""
     made_from: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Everything that it was made from, as JSON: facts, terms, rule, limits and times."""
+
+    @property
+    def reason(self) -> str:
+        """One line that explains the decision."""
+        return self.tell if isinstance(self.tell, str) else self.tell()
 
     @property
     def changes(self) -> bool:
@@ -158,7 +164,7 @@ class Decision:
             "passed": [check.guard for check in self.guards if not check.hit],
             "checks": [list(check) for check in self.guards],
             "at": stamp(self.at),
-            "made_from": self.made_from,
+            "made_from": dict(self.made_from),
         }
 
     @classmethod
@@ -181,7 +187,7 @@ class Decision:
             floor=_money(data["floor"]),
             ceiling=_money(data["ceiling"]),
             guards=tuple(Check(*check) for check in checks),
-            reason=data["reason"],
+            tell=data["reason"],
             standing=Standing(data["standing"]),
             mode=Mode(data["mode"]),
             at=datetime.fromisoformat(data["at"]),

@@ -6,11 +6,27 @@ from functools import lru_cache
 
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0}
 _LARGEST = Decimal(10) ** 13
+_ONE = Decimal(1)
+_UNITS = {"JPY": Decimal(160), "KRW": Decimal(1_450), "SEK": Decimal(11), "AUD": Decimal("1.6")}
 
 
 def minor_digits(currency: str) -> int:
     """Return how many decimals an amount in `currency` (ISO 4217 code) has: 0 for JPY, 2 otherwise."""
     return _MINOR_DIGITS.get(currency, 2)
+
+
+def unit(currency: str) -> Decimal:
+    """Return roughly what 1 EUR is in `currency`, in major units: for limits and for sorting, never for converting.
+
+    5 units are 5.00 EUR, USD or GBP, 8.00 AUD, 55.00 SEK and 800 JPY.
+    """
+    return _UNITS.get(currency, _ONE)
+
+
+@lru_cache(maxsize=64)
+def minor_units(units: int, currency: str) -> int:
+    """Return so many of `unit` in minor units: 5 are 500 in EUR, 5500 in SEK, 800 in JPY."""
+    return int((units * unit(currency)).scaleb(minor_digits(currency)))
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -27,7 +43,11 @@ class Money:
 
     def text(self) -> str:
         """Return the amount without currency, as the API writes it: `449.00`, `12000` for JPY."""
-        return f"{self.amount:f}"
+        minor, digits = self.minor, minor_digits(self.currency)
+        if digits == 0:
+            return str(minor)
+        whole, rest = divmod(abs(minor), 10**digits)
+        return f"{'-' if minor < 0 else ''}{whole}.{rest:0{digits}}"
 
     def __str__(self) -> str:
         return f"{self.text()} {self.currency}"

@@ -15,6 +15,7 @@ from bmconsole.domain.listings import ONLINE, Backbox
 from bmconsole.domain.money import Money
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "Amounts",
     "Change",
     "Check",
@@ -116,7 +117,7 @@ class Facts:
     live_at: datetime | None = None
     """When the listing itself (price, stock) was last read from Back Market."""
     box: Backbox | None = None
-    past: Past = field(default_factory=Past)
+    past: Past = Past()
     cost: Cost | None = None
     """The row that `pick_cost` chose."""
     measured_fee: Decimal | None = None
@@ -178,6 +179,9 @@ class Limits:
     run_mean: Decimal = Decimal("0.06")
     failures: int = 5
     lines_share: Decimal = Decimal("0.80")
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +287,8 @@ class Rule:
     age: Condition | None = None
     margin: Condition | None = None
     win_rate: Condition | None = None
-    params: Params = field(default_factory=Params)
-    limits: Limits = field(default_factory=Limits)
+    params: Params = Params()
+    limits: Limits = DEFAULT_LIMITS
     mode: Mode | None = None
     repair_floor: Literal["suggest", "auto"] = "suggest"
     backpricer: bool = False
@@ -301,7 +305,7 @@ class Rules:
     """
 
     rules: tuple[Rule, ...]
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = DEFAULT_LIMITS
     markets: Mapping[str, MarketTerms] = field(default_factory=dict)
     repair_floor: Literal["suggest", "auto"] = "suggest"
     name: str = "built-in"
