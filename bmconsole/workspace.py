@@ -26,8 +26,7 @@ from bmconsole.engine import Engine, Job
 from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
-from bmconsole.pricing.plan import Decision, Standing, plan
-from bmconsole.repricing.costing import Costing
+from bmconsole.repricing.telling import Telling
 from bmconsole.settings import Profile, host_of
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
@@ -37,7 +36,7 @@ from bmconsole.store import passes, quarantine, removals
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.orders import OrderRecord
 from bmconsole.store.sqlite import Connection
-from bmconsole.sync import ShowProgress, Sources
+from bmconsole.sync import ShowProgress
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
 from bmconsole.sync import orders as orders_sync
@@ -49,7 +48,7 @@ _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
 
 
-class Workspace(Costing):
+class Workspace(Telling):
     """Everything that one profile can show and do. Open it with `open`, close it with `aclose`.
 
     Reading needs neither a token nor a network; the first request opens the way to Back Market.
@@ -300,19 +299,6 @@ class Workspace(Costing):
         named = {(await self.listing(ref)).id for ref in refs}
         return [listing for listing in waiting if not refs or listing in named]
 
-    async def reprice(self) -> list[Decision]:
-        """Decide about every online offer from what was last observed; nothing is written."""
-        now = self.now()
-
-        def read(connection: Connection) -> list[Listing]:
-            found = (
-                listing_rows.get(connection, listing)
-                for listing in listing_rows.to_observe(connection, self.profile.markets)
-            )
-            return [listing for listing in found if listing is not None]
-
-        return plan(await self._mirror.read(read), self.profile.markets, now)
-
     async def purge(self, *, days: int | None = None) -> Purged:
         """Take the buyer out of orders that have been final for `days` (default: the `privacy_days` setting).
 
@@ -348,23 +334,6 @@ class Workspace(Costing):
                     raise _first(faults) from None
                 raise
 
-    async def _sources(self) -> Sources:
-        return Sources(
-            client=await self._remote.client(),
-            mirror=self._mirror,
-            keep_buyers=self._keep_buyers,
-            history=self._history,
-            markets=self.profile.markets,
-            zone=self._platform_zone(),
-            note=self.note,
-            now=self.now,
-            per_second=self._per_second,
-        )
-
-    def _per_second(self, rule: str) -> float:
-        states = (state for state in self.traffic().rules if state.name == rule)
-        return next((state.working / state.window for state in states), 0.0)
-
     def _jobs(self) -> list[Job]:
         def interval(name: str) -> float | None:
             text = self.profile.schedule.get(name, "off")
@@ -379,17 +348,14 @@ class Workspace(Costing):
             Job("backbox", interval("backbox"), lambda: pull("backbox"), after="listings"),
             Job("watch", interval("watch"), self._watch),
             Job("settled", _SETTLE_SECONDS if interval("backbox") else None, self._observe_settled),
-            Job("repricing", interval("repricing"), self._observe, after="backbox"),
+            Job("repricing", interval("repricing"), lambda: self.reprice_by_timer(interval("repricing")), "backbox"),
+            Job("outcomes", _SETTLE_SECONDS if interval("repricing") else None, self._follow_up),
             Job("writes", _SETTLE_SECONDS, self._settle),
             Job("upkeep", _DAY_SECONDS, self._keep_up),
         ]
 
     async def _keep_up(self) -> str:
         return await upkeep.once_a_day(self._files, keep_buyers=self._keep_buyers, now=self.now())
-
-    @property
-    def _keep_buyers(self) -> timedelta:
-        return timedelta(days=self.profile.privacy_days)
 
     async def _watch(self) -> str:
         async with self._connected():
@@ -406,15 +372,13 @@ class Workspace(Costing):
             looked = await backbox_sync.observe_due(await self._sources())
         return f"looked at {looked} listings whose price we changed" if looked else ""
 
+    async def _follow_up(self) -> str:
+        looked = await self.follow_up()
+        return f"looked at what came of {looked} changes" if looked else ""
+
     async def _settle(self) -> str:
         settled = await self.settle_left_behind()
         return f"took up {len(settled)} writes that were left behind" if settled else ""
-
-    async def _observe(self) -> str:
-        decisions = await self.reprice()
-        counts = {stands: sum(decision.standing is stands for decision in decisions) for stands in Standing}
-        told = ", ".join(f"{count} {stands}" for stands, count in counts.items())
-        return f"observed {len(decisions)} offers: {told}; prices stay as they are"
 
     @staticmethod
     def _describe(result: PassResult) -> str:

@@ -12,7 +12,7 @@ from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.wire import InvalidRecord
 from bmconsole.cache import Cache, Files
-from bmconsole.domain.intents import LISTING, Intent, IntentState
+from bmconsole.domain.intents import LISTING, RULE, Intent, IntentState
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
@@ -28,6 +28,7 @@ from bmconsole.store import observations as observation_rows
 from bmconsole.store.alive import Life
 from bmconsole.store.leases import Held
 from bmconsole.store.sqlite import connect
+from bmconsole.sync import Sources
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.writes.execute import Executor
 from bmconsole.writes.listing_way import ListingWay
@@ -173,7 +174,9 @@ class Writing(Cache):
         self, executor: Executor, held: Held, *, sending: bool = True, patient: bool = False
     ) -> Intent:
         urgent = held.intent.want.get("quantity") == 0
-        priority = Priority.CRITICAL if urgent else Priority.HIGH
+        # Repricing takes the background's share of the SKU lines, never the operator's
+        usual = Priority.NORMAL if held.intent.origin == RULE else Priority.HIGH
+        priority = Priority.CRITICAL if urgent else usual
         result = await executor.carry_out(held, priority=priority, sending=sending, patient=patient)
         self._online = result.state is not IntentState.UNKNOWN
         if result.state is IntentState.CONFIRMED and result.kind == LISTING and "price" in result.want:
@@ -190,8 +193,29 @@ class Writing(Cache):
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    @property
+    def _keep_buyers(self) -> timedelta:
+        return timedelta(days=self.profile.privacy_days)
+
+    async def _sources(self) -> Sources:
+        return Sources(
+            client=await self._remote.client(),
+            mirror=self._mirror,
+            keep_buyers=self._keep_buyers,
+            history=self._history,
+            markets=self.profile.markets,
+            zone=self._platform_zone(),
+            note=self.note,
+            now=self.now,
+            per_second=self._per_second,
+        )
+
+    def _per_second(self, rule: str) -> float:
+        states = (state for state in self._remote.traffic().rules if state.name == rule)
+        return next((state.working / state.window for state in states), 0.0)
+
     def _executor(self, client: Client) -> Executor:
-        means = Means(client, self._mirror, self.now, self._platform_zone(), timedelta(days=self.profile.privacy_days))
+        means = Means(client, self._mirror, self.now, self._platform_zone(), self._keep_buyers)
         ways: dict[str, Way] = {LISTING: ListingWay(means), **dict.fromkeys(KINDS, OrderWay(means))}
         return Executor(
             ways,

@@ -15,6 +15,7 @@ from bmconsole.cli.outcomes import outcome, print_intents
 from bmconsole.cli.output import jsonable
 from bmconsole.domain.bulk import LineFault, Prepared
 from bmconsole.domain.intents import Intent
+from bmconsole.domain.pricing_views import RepriceProgress
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan, WriteProgress
 from bmconsole.errors import Partial, UsageError
@@ -176,7 +177,7 @@ class ProgressLine:
         self._last = time.monotonic()
         self._open = False
 
-    def show(self, progress: WriteProgress) -> None:
+    def show(self, progress: WriteProgress | RepriceProgress) -> None:
         """Tell it, unless it was told a moment ago."""
         now = time.monotonic()
         if self._call.json or now - self._last < (_EVERY if self._terminal else _EVERY_PLAIN):
@@ -184,6 +185,8 @@ class ProgressLine:
         self._last = now
         counts = ", ".join(f"{count} {state}" for state, count in progress.states.items())
         text = f"{progress.done} of {progress.total}: {counts}"
+        if isinstance(progress, RepriceProgress) and progress.note:
+            text += f" ({progress.note})"
         if not self._terminal:
             self._call.say(text)
             return

@@ -30,6 +30,7 @@ _COMMANDS = {
     "writes": "bmconsole.cli.writes:writes",
     "costs": "bmconsole.cli.costs:costs",
     "reprice": "bmconsole.cli.reprice:reprice",
+    "brief": "bmconsole.cli.brief:brief",
     "config": "bmconsole.cli.config:config",
     "auth": "bmconsole.cli.auth:auth",
     "backup": "bmconsole.cli.upkeep:backup",

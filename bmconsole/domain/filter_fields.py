@@ -119,8 +119,8 @@ FLAGS: dict[Table, dict[str, FlagInfo]] = {
         info.name: info
         for info in (
             FlagInfo("winning", "wins the backbox of the chosen market"),
-            FlagInfo("winnable", "does not win, but could at or over its minimum price"),
-            FlagInfo("blocked", "does not win, and could only under its minimum price"),
+            FlagInfo("winnable", "does not win, but could at or over its floor (or minimum price)"),
+            FlagInfo("blocked", "does not win, and could only under its floor (or minimum price)"),
             FlagInfo("above-max", "price over what Back Market allows"),
             FlagInfo("out-of-stock", "no units in stock"),
             FlagInfo("no-cost", "its SKU has no cost"),

@@ -8,6 +8,9 @@ from enum import StrEnum
 LISTING = "listing"
 """The kind of an intent that changes a listing; all others are about an order."""
 
+RULE = "rule"
+"""The origin of what repricing writes; all other origins are people."""
+
 Values = Mapping[str, str | int | None]
 """Fields of the API with their values; prices as text in major units (`231.50`)."""
 

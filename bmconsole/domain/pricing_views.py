@@ -29,7 +29,7 @@ STATES = ("waiting", "due", "written", "stopped", "failed", "lapsed", "")
 decided again, failed at Back Market, or gave way to a later decision; empty: there is nothing to do.
 """
 
-PRICING_SORTS = ("money", "sku", "market", "standing", "price", "target", "floor", "gap", "change", "observed")
+PRICING_SORTS = ("money", "sku", "market", "standing", "price", "target", "floor", "change", "decided")
 """The names by which decisions can be sorted; `-` in front for descending."""
 
 
@@ -196,6 +196,7 @@ class PriceHistory:
 class OutcomeRow:
     """What came of a change: `step` seconds after it, or earlier where another change `cut_short` the wait."""
 
+    id: int
     intent: int
     run: str | None
     listing: str

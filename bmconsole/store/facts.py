@@ -57,6 +57,7 @@ class SeenRow:
     winning: int | None
     first_seen: str
     last_seen: str
+    looks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def seen(
         terms.append("first_seen < ?")
         values.append(stamp(until))
     rows = connection.execute(
-        f"""SELECT listing, market, currency, price, price_to_win, winner_price, winning, first_seen, last_seen
+        f"""SELECT listing, market, currency, price, price_to_win, winner_price, winning, first_seen, last_seen, looks
         FROM observations WHERE {" AND ".join(terms)} ORDER BY listing, market, id""",  # noqa: S608 - fixed terms
         values,
     )
@@ -157,6 +158,16 @@ def prices(connection: Connection, since: datetime, *, listing: str | None = Non
     )
     for row in rows:
         yield PriceRow(*row)
+
+
+def first_prices(connection: Connection, *, listing: str | None = None) -> dict[tuple[str, str], int]:
+    """Return the oldest price known of each offer, in minor units."""
+    term, values = ("WHERE listing = ?", (listing,)) if listing is not None else ("", ())
+    rows = connection.execute(
+        f"SELECT listing, market, price, min(id) FROM prices {term} GROUP BY listing, market",  # noqa: S608 - fixed terms
+        values,
+    )
+    return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
 
 
 def sold(connection: Connection, since: datetime, *, sku: str | None = None) -> Iterator[SoldRow]:
@@ -201,3 +212,9 @@ def keep_floors(connection: Connection, floors: Sequence[tuple[int | None, str, 
     connection.executemany(
         "UPDATE offers SET floor = ?1 WHERE listing = ?2 AND market = ?3 AND floor IS NOT ?1", floors
     )
+
+
+def floors(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return the floors that are kept beside the offers, in minor units, by listing and market."""
+    rows = connection.execute("SELECT listing, market, floor FROM offers WHERE floor IS NOT NULL")
+    return {(row[0], row[1]): row[2] for row in rows}

@@ -48,12 +48,13 @@ _OFFER_MONEY = {
     "ptw": "offer.price_to_win",
     "gap": "offer.price - offer.price_to_win",
 }
-_OFFER_FLAGS = {
+OFFER_FLAGS = {
     "winning": "offer.winning = 1",
-    "winnable": "offer.winning IS NOT 1 AND offer.price_to_win >= coalesce(offer.min_price, 0)",
-    "blocked": "offer.winning IS NOT 1 AND offer.price_to_win < offer.min_price",
+    "winnable": "offer.winning IS NOT 1 AND offer.price_to_win >= coalesce(offer.floor, offer.min_price, 0)",
+    "blocked": "offer.winning IS NOT 1 AND offer.price_to_win < coalesce(offer.floor, offer.min_price)",
     "above-max": "offer.price > offer.max_price",
 }
+"""The flags of a listing that its offer (`offer`) in the chosen market has, or not."""
 
 
 def compile_orders(filter: Filter, *, now: datetime, zone: tzinfo, currency: str) -> Where:
@@ -137,7 +138,7 @@ def compile_listings(
             if costed is None:
                 raise FilterError("Costs are not known here.", position=flag.position, value=flag.name)
             return Where("listings.sku NOT IN (SELECT value FROM json_each(?))", (json.dumps(list(costed)),))
-        return offered(_OFFER_FLAGS[flag.name])
+        return offered(OFFER_FLAGS[flag.name])
 
     def one(term: Term | Flag | Text) -> Where:
         if isinstance(term, Text):

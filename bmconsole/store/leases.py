@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from bmconsole.domain.intents import LISTING, Intent, IntentState, Values, merged
+from bmconsole.domain.intents import LISTING, RULE, Intent, IntentState, Values, merged
 from bmconsole.domain.times import stamp
 from bmconsole.errors import Conflict
 from bmconsole.store.intents import UNFINISHED, audit, dump, get, intent_of, marks
@@ -47,9 +47,14 @@ def save(connection: Connection, intents: Sequence[Intent], *, owner: str, now: 
 
     A listing's change in a market takes in the earlier ones that were not sent yet, whoever planned them: those are
     dropped, and their carriers lose the lease.
+
+    Raises:
+        Conflict: Repricing would write where a write of the operator's is not finished; nothing is saved.
     """
     saved: list[Held] = []
     for intent in intents:
+        if intent.origin == RULE:
+            _leave_to_operator(connection, intent)
         earlier = _replaceable(connection, intent) if intent.kind == LISTING and intent.undoes is None else []
         for other in reversed(earlier):
             base, want = merged(other, intent)
@@ -59,6 +64,15 @@ def save(connection: Connection, intents: Sequence[Intent], *, owner: str, now: 
             _supersede(connection, other, held.intent.id, now)
         saved.append(held)
     return saved
+
+
+def _leave_to_operator(connection: Connection, intent: Intent) -> None:
+    row = connection.execute(
+        f"SELECT id, state FROM intents WHERE state IN ({marks(UNFINISHED)}) AND target = ? AND origin != ? LIMIT 1",  # noqa: S608 - placeholders only
+        (*UNFINISHED, intent.target, RULE),
+    ).fetchone()
+    if row is not None:
+        raise Conflict(f"Write {row['id']} of the same listing is {row['state']}: repricing leaves it alone.")
 
 
 def _replaceable(connection: Connection, intent: Intent) -> list[Intent]:

@@ -74,7 +74,8 @@ def record(connection: Connection, listing: str, seen: Observation) -> bool:
         return False
     if row is not None and (row["price"], row["price_to_win"], row["winner_price"], row["winning"]) == values:
         connection.execute(
-            "UPDATE observations SET last_seen = max(last_seen, ?) WHERE id = ?", (stamp(seen.at), row["id"])
+            "UPDATE observations SET last_seen = max(last_seen, ?), looks = looks + 1 WHERE id = ?",
+            (stamp(seen.at), row["id"]),
         )
         return False
     connection.execute(

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from bmconsole.domain.filters import Table
 from bmconsole.domain.orders import OPEN, Order, Orderline
-from bmconsole.domain.times import stamp
+from bmconsole.domain.times import stamp, unstamp
 from bmconsole.store import purge, search
 from bmconsole.store.quarantine import Stored, write_each
 from bmconsole.store.sqlite import Connection, Row
@@ -135,6 +135,12 @@ def raws(connection: Connection, order_ids: Sequence[int]) -> dict[int, str]:
     marks = ", ".join("?" * len(order_ids))
     rows = connection.execute(f"SELECT order_id, raw FROM orders WHERE order_id IN ({marks})", list(order_ids))  # noqa: S608 - placeholders only
     return {row["order_id"]: row["raw"] for row in rows}
+
+
+def oldest(connection: Connection, status: str) -> datetime | None:
+    """Return when the oldest order in a status was made, UTC."""
+    row = connection.execute("SELECT min(created) AS at FROM orders WHERE status = ?", (status,)).fetchone()
+    return unstamp(row["at"])
 
 
 def counts(connection: Connection, now: datetime) -> tuple[dict[str, int], int]:

@@ -224,6 +224,7 @@ def h002_repricing(db: "Database") -> None:
             state TEXT NOT NULL, result TEXT, intent INTEGER) STRICT""",
         "CREATE UNIQUE INDEX decisions_now ON decisions (listing, market) WHERE until_run IS NULL",
         "CREATE INDEX decisions_standing ON decisions (standing, weight DESC, id) WHERE until_run IS NULL",
+        "CREATE INDEX decisions_weight ON decisions (weight DESC, id) WHERE until_run IS NULL",
         "CREATE INDEX decisions_state ON decisions (state, weight DESC, id) WHERE until_run IS NULL",
         "CREATE INDEX decisions_run ON decisions (run, id)",
         "CREATE INDEX decisions_again ON decisions (again_of) WHERE again_of IS NOT NULL",
@@ -239,3 +240,9 @@ def h002_repricing(db: "Database") -> None:
         "CREATE INDEX outcomes_of ON outcomes (listing, market, id)",
         "CREATE INDEX observations_seen ON observations (last_seen)",
     )
+
+
+@HISTORY()
+def h003_looks(db: "Database") -> None:
+    """How many looks an observation stands for."""
+    _run(db, "ALTER TABLE observations ADD COLUMN looks INTEGER NOT NULL DEFAULT 1")

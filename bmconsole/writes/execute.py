@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bmconsole.domain.intents import Intent, IntentState, Values, raw_want
+from bmconsole.domain.intents import RULE, Intent, IntentState, Values, raw_want
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.transitions import INVOICE
 from bmconsole.errors import BmError, NotAllowed, NotFound, Refused, Unreachable, UsageError
 from bmconsole.store import intents as journal_rows
-from bmconsole.store import leases
+from bmconsole.store import leases, pauses
 from bmconsole.store.database import Database
 from bmconsole.store.leases import Held, LeaseLost
 from bmconsole.store.sqlite import Connection
@@ -30,6 +30,8 @@ from bmconsole.writes.ways import Look, Verdict, Way
 MOST_SENDS = 3
 EXPIRES = timedelta(minutes=15)
 """What a dead process planned and never sent is dropped when it is older: stock and prices move on."""
+DECIDED = timedelta(minutes=5)
+"""For how long what repricing decided may be sent: it rests on what was observed right before."""
 _READ_BACK = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds to wait before each look at whether a write that was accepted is visible."""
 _WINDOW = 2.0
@@ -205,6 +207,8 @@ class Executor:
             if held.intent.attempts >= MOST_SENDS:
                 in_vain = f"sent {held.intent.attempts} times in vain"
                 return await self._move(held, IntentState.UNKNOWN, readback=look.values, error=in_vain)
+            if why := await self._stopped(held.intent):
+                return await self._move(held, IntentState.DROPPED, readback=look.values, error=why)
             held = await self._move(held, IntentState.SENT, before=look.values)
             try:
                 echo = await self._send(way, held, look, priority)
@@ -294,6 +298,16 @@ class Executor:
         await self.journal.write(lambda connection: leases.acknowledge(connection, held, now=self.now()))
         reached("after-answer-noted")
         return echo
+
+    async def _stopped(self, intent: Intent) -> str:
+        """Return why what repricing wants is not sent: it was paused since, or decided too long ago. Else empty."""
+        if intent.origin != RULE:
+            return ""
+        if self.now() - intent.created > DECIDED:
+            return "not sent: it was decided too long ago"
+        market = intent.market or ""
+        pause = await self.journal.read(lambda connection: pauses.over(connection, intent.target, market))
+        return "not sent: repricing is paused" if pause is not None else ""
 
     async def _resolved(self, held: Held, look: Look) -> Held:
         intent, live = held.intent, look.values.get("quantity")

@@ -106,9 +106,9 @@ async def test_the_backbox_is_observed_for_every_online_listing(workspace: Works
         assert result.clean
         assert 0 < result.seen < result.pages <= 70
         decisions = await fast.reprice()
-    assert {decision.decision for decision in decisions} == {"hold"}
-    assert any("LOSING: price to win" in decision.reason for decision in decisions)
-    assert all(decision.guards == ("no-cost",) for decision in decisions)
+    assert {row.decision.decision for row in decisions} == {"hold"}
+    assert {row.decision.standing for row in decisions} == {"NO COST"}
+    assert all("NO COST" in row.decision.reason for row in decisions)
 
 
 async def test_a_wrong_token_is_said_and_nothing_is_kept(sandbox: RunningSandbox, tmp_path: Path) -> None:
