@@ -2,19 +2,24 @@
 
 The console is an engine with a face, `bmconsole run` one without. A process that finds the lock taken stands by and
 takes over when the holder ends or dies, which the operating system tells by giving the lock.
+
+Timers run on a clock that counts the machine's sleep and that nobody sets. What fell due while it slept runs once.
 """
 
 import asyncio
 import json
 import os
+import random
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -23,13 +28,41 @@ from bmconsole.domain.views import JobState
 from bmconsole.errors import BmError
 from bmconsole.paths import write_private
 from bmconsole.store import passes
-from bmconsole.store.database import Database
+from bmconsole.store.sqlite import Connection
+
+T = TypeVar("T")
+
+BACKGROUND: ContextVar[bool] = ContextVar("BACKGROUND", default=False)
+"""Whether what runs was begun by a timer: the process may leave it to the next one."""
 
 _STANDBY_SECONDS = 2.0
 _BEAT_SECONDS = 5.0
 _BEAT_OLD = 20.0
 _AFTER_ERROR = 60.0
 _CANCEL_SECONDS = 0.5
+_STORE_SECONDS = 0.5
+_SLEPT_SECONDS = 2.0
+"""How far the clocks with and without the machine's sleep part before it counts as having slept."""
+_JITTER_SHARE = 0.05
+_JITTER_SECONDS = 60.0
+
+
+def seconds() -> float:
+    """Return the seconds of a clock that never jumps and that goes on while the machine sleeps, where it has one."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    elif sys.platform == "darwin":
+        # Here this one counts sleep, and the one behind `time.monotonic` does not
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    else:
+        return time.monotonic()
+
+
+class Mirror(Protocol):
+    """Where the outcome of every run is kept: a `Database` on `mirror.db`."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T: ...
+    async def write(self, work: Callable[[Connection], T]) -> T: ...
 
 
 class Say(Protocol):
@@ -55,15 +88,22 @@ class Job:
 class _Timer:
     """A job with its clock hand."""
 
-    __slots__ = ("due", "has_run", "job", "known", "running", "wanted")
+    __slots__ = ("asked", "due", "has_run", "job", "known", "one", "running", "stirred")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.due: float | None = None
         self.running = False
-        self.wanted = asyncio.Event()
+        self.asked = False
+        self.stirred = asyncio.Event()
+        self.one = asyncio.Lock()
         self.has_run = asyncio.Event()
         self.known = passes.Stream(job.name)
+
+    def ask(self) -> None:
+        """Have it run now."""
+        self.asked = True
+        self.stirred.set()
 
 
 class Engine:
@@ -77,7 +117,9 @@ class Engine:
         say: The log.
         now: The server's clock in UTC.
         program: What people call this process: `console`, `run`.
-        monotonic: The timer in seconds.
+        finish: Lets the requests that are in flight end and begins no others; awaited before the engine stops.
+        monotonic: The clock of the timers, in seconds.
+        chance: Numbers from 0 to 1, by which timers that began together part.
     """
 
     def __init__(
@@ -86,11 +128,13 @@ class Engine:
         *,
         lock: Path,
         heartbeat: Path,
-        mirror: Database,
+        mirror: Mirror,
         say: Say,
         now: Callable[[], datetime],
         program: str,
-        monotonic: Callable[[], float] = time.monotonic,
+        finish: Callable[[], Awaitable[None]] | None = None,
+        monotonic: Callable[[], float] = seconds,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._timers = {job.name: _Timer(job) for job in jobs}
         self._lock = FileLock(str(lock), mode=0o600, thread_local=False)
@@ -99,10 +143,14 @@ class Engine:
         self._say = say
         self._now = now
         self._program = program
+        self._finish = finish
         self._monotonic = monotonic
+        self._chance = chance
         self._life: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
         self.role = "stopped"
+        self.trouble: str | None = None
+        """Why the last run, or what this process does, could not be written down; None when all is well."""
 
     async def start(self) -> None:
         """Take the lock and run, or stand by; returns at once."""
@@ -111,9 +159,13 @@ class Engine:
             self._life = asyncio.create_task(self._live(), name="engine")
 
     async def stop(self) -> None:
-        """End the timers, interrupt what runs (a pass goes on where it stopped) and give up the lock."""
+        """Let the request in flight end, interrupt what runs (a pass goes on where it stopped), give up the lock."""
         tasks = [*self._beside, *([self._life] if self._life else [])]
         self._life = None
+        if tasks and self._finish is not None:
+            await self._finish()
+            # What was answered last is being stored
+            await asyncio.wait(tasks, timeout=_STORE_SECONDS)
         # Asked again until they end: a cancellation that meets a timeout in the same turn of the loop can get lost.
         pending = set(tasks)
         while pending:
@@ -127,11 +179,16 @@ class Engine:
         self.role = "stopped"
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set."""
+        """Run until `stop` is set; raises what ended the engine before."""
         await self.start()
+        told = asyncio.create_task(stop.wait())
         try:
-            await stop.wait()
+            if self._life is not None:
+                await asyncio.wait([told, self._life], return_when=asyncio.FIRST_COMPLETED)
+                if self._life.done():
+                    self._life.result()
         finally:
+            told.cancel()
             await self.stop()
 
     def trigger(self, name: str) -> None:
@@ -142,8 +199,8 @@ class Engine:
         """
         timer = self._timers[name]
         if self.role == "here":
-            timer.wanted.set()
-        elif not timer.running:
+            timer.ask()
+        elif not timer.one.locked():
             task = asyncio.create_task(self._run(timer), name=f"job-{name}")
             self._beside.add(task)
             task.add_done_callback(self._beside.discard)
@@ -194,13 +251,11 @@ class Engine:
         told = False
         while self.role != "here" and not self._try_lock():
             if not told:
-                await self._say(
-                    "info", "engine", f"standing by: the engine runs in {self.holder() or 'another process'}"
-                )
+                await self._tell("info", "engine", f"standing by: it runs in {self.holder() or 'another process'}")
                 told = True
             await asyncio.sleep(_STANDBY_SECONDS)
         await self.refresh()
-        await self._say("info", "engine", f"runs here ({self._program}, pid {os.getpid()})")
+        await self._tell("info", "engine", f"runs here ({self._program}, pid {os.getpid()})")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat())
             for timer in self._timers.values():
@@ -210,29 +265,41 @@ class Engine:
         timer.due = self._first_due(timer)
         await self._wait_for_what_it_needs(timer)
         while True:
-            wait = None if timer.due is None else max(0.0, timer.due - self._monotonic())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await timer.wanted.wait()
-            timer.wanted.clear()
+            await self._wait_until_due(timer)
+            timer.asked = False
             started = self._monotonic()
             await self._run(timer)
             if timer.job.interval is not None:
                 pause = min(timer.job.interval, _AFTER_ERROR) if timer.known.last_error else timer.job.interval
                 # A run longer than its interval starts again at once, but never twice for the time it missed.
-                timer.due = max(started + pause, self._monotonic())
+                timer.due = max(started + pause - self._jitter(pause), self._monotonic())
+
+    async def _wait_until_due(self, timer: _Timer) -> None:
+        while not timer.asked:
+            wait = None if timer.due is None else timer.due - self._monotonic()
+            if wait is not None and wait <= 0:
+                return
+            timer.stirred.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await timer.stirred.wait()
+
+    def _jitter(self, pause: float) -> float:
+        return min(pause * _JITTER_SHARE, _JITTER_SECONDS) * self._chance()
 
     async def _wait_for_what_it_needs(self, timer: _Timer) -> None:
         before = self._timers.get(timer.job.after or "")
         if before is None or before.job.interval is None or before.known.last_run is not None:
             return
         # Asked for by hand it runs with what there is.
-        waits = [asyncio.ensure_future(event.wait()) for event in (before.has_run, timer.wanted)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        while not (timer.asked or before.has_run.is_set()):
+            timer.stirred.clear()
+            waits = [asyncio.ensure_future(event.wait()) for event in (before.has_run, timer.stirred)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
 
     def _first_due(self, timer: _Timer) -> float | None:
         if timer.job.interval is None:
@@ -242,33 +309,67 @@ class Engine:
         return self._monotonic() + min(timer.job.interval, max(0.0, timer.job.interval - age))
 
     async def _run(self, timer: _Timer) -> None:
-        timer.running = True
+        async with timer.one:
+            timer.running = True
+            BACKGROUND.set(True)
+            try:
+                began = self._now()
+                result, fault = await self._outcome(timer.job)
+            finally:
+                timer.running = False
+            await self._keep(timer, began, result, fault)
+        timer.has_run.set()
+
+    async def _outcome(self, job: Job) -> tuple[str | None, str | None]:
+        """Run a job; return its line, or what was wrong."""
         result: str | None = None
         fault: str | None = None
-        name = timer.job.name
-        began = self._now()
         try:
-            result = await timer.job.run()
-            if result:
-                await self._say("info", name, result)
+            result = await job.run()
         except BmError as error:
             fault = error.line()
-            await self._say("error", name, fault)
         except Exception as error:
             # One broken job must not end the others; what it held may be a buyer's, so only the place is told.
             place = traceback.extract_tb(error.__traceback__)[-1]
             fault = f"unexpected {type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
-            await self._say("error", name, fault)
-        finally:
-            timer.running = False
-        await self._mirror.write(
-            lambda connection: passes.set_run(connection, name, at=began, result=result, error=fault)
-        )
-        timer.known = await self._mirror.read(lambda connection: passes.stream(connection, name))
-        timer.has_run.set()
+        if said := fault or result:
+            await self._tell("error" if fault else "info", job.name, said)
+        return result, fault
+
+    async def _keep(self, timer: _Timer, began: datetime, result: str | None, fault: str | None) -> None:
+        name = timer.job.name
+        try:
+            await self._mirror.write(
+                lambda connection: passes.set_run(connection, name, at=began, result=result, error=fault)
+            )
+            timer.known = await self._mirror.read(lambda connection: passes.stream(connection, name))
+            self.trouble = None
+        except BmError as error:
+            # A full disk must not end the timers: they go on, and the next run may be kept
+            self.trouble = error.line()
+            timer.known = replace(
+                timer.known, last_run=began, last_result=result or timer.known.last_result, last_error=fault
+            )
+
+    async def _tell(self, level: str, source: str, message: str) -> None:
+        try:
+            await self._say(level, source, message)
+        except BmError as error:
+            self.trouble = error.line()
 
     async def _beat(self) -> None:
+        """Tell who runs the engine, and have the timers look at the clock again when the machine has slept."""
+        loop = asyncio.get_running_loop()
+        apart = self._monotonic() - loop.time()
         while True:
             text = json.dumps({"program": self._program, "pid": os.getpid(), "beat": time.time()})
-            await asyncio.to_thread(write_private, self._heartbeat, text)
+            try:
+                await asyncio.to_thread(write_private, self._heartbeat, text, durable=False)
+            except BmError as error:
+                self.trouble = error.line()
             await asyncio.sleep(_BEAT_SECONDS)
+            now_apart = self._monotonic() - loop.time()
+            if now_apart - apart > _SLEPT_SECONDS:
+                for timer in self._timers.values():
+                    timer.stirred.set()
+                apart = now_apart

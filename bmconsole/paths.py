@@ -101,8 +101,10 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, *, durable: bool = True) -> None:
     """Replace the file in one step by `text` (UTF-8), mode 0600 from its first byte on, through to the disk.
+
+    What means nothing after a restart of the machine need not be `durable`.
 
     Raises:
         DiskTrouble: It cannot be written; the former file is untouched.
@@ -115,7 +117,8 @@ def write_private(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

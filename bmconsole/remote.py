@@ -8,13 +8,18 @@ from hashlib import blake2b
 from bmconsole.backmarket.client import Client, network_transport
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.views import RuleState, Traffic
+from bmconsole.engine import BACKGROUND
 from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
-from bmconsole.traffic import LimitedTransport, Notice, TrafficController, open_traffic
+from bmconsole.traffic import LastRequests, LimitedTransport, Notice, TrafficController, open_traffic
 from bmconsole.traffic.ledger_start import Past, nothing_known
 
 NO_TRAFFIC = Traffic((), {}, 0)
+
+_RUN_ENDS = 10.0
+_CONSOLE_ENDS = 1.0
+"""Seconds that a request in flight has when its process is told to end; somebody waits for the console."""
 
 
 class Remote:
@@ -31,6 +36,7 @@ class Remote:
         self._opening = asyncio.Lock()
         self._client: Client | None = None
         self._traffic: TrafficController | None = None
+        self._last: LastRequests | None = None
         self.heard: list[Notice] = []
 
     async def client(self) -> Client:
@@ -64,12 +70,13 @@ class Remote:
         traffic.subscribe(self.heard.append)
         network = network_transport(base_url=profile.base_url, token=token, user_agent=profile.user_agent)
         self._traffic = traffic
+        self._last = LastRequests(network, may_wait=BACKGROUND.get)
         return Client(
             base_url=profile.base_url,
             token=token,
             user_agent=profile.user_agent,
             market=profile.main_market,
-            transport=LimitedTransport(network, traffic),
+            transport=LimitedTransport(self._last, traffic),
             allow_host=profile.allow_host,
         )
 
@@ -98,6 +105,11 @@ class Remote:
         """Return what the limiter had to tell since the last call."""
         told, self.heard[:] = list(self.heard), []
         return told
+
+    async def finish(self) -> None:
+        """Let the requests in flight end, for a while, and send no others from the background."""
+        if self._last is not None:
+            await self._last.finish(_CONSOLE_ENDS if self._console else _RUN_ENDS)
 
     async def aclose(self) -> None:
         if self._client is not None:

@@ -64,6 +64,7 @@ class Workspace(Telling):
             say=self.note,
             now=self.now,
             program="console" if console else "run",
+            finish=self._remote.finish,
         )
 
     @classmethod

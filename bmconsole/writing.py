@@ -18,6 +18,7 @@ from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import SERIAL, SHIP
 from bmconsole.domain.views import WritePlan, WriteProgress
+from bmconsole.engine import BACKGROUND
 from bmconsole.errors import BmError, NotAllowed, Partial, Unreachable
 from bmconsole.paths import Paths
 from bmconsole.remote import Remote
@@ -177,7 +178,12 @@ class Writing(Cache):
         # Repricing takes the background's share of the SKU lines, never the operator's
         usual = Priority.NORMAL if held.intent.origin == RULE else Priority.HIGH
         priority = Priority.CRITICAL if urgent else usual
-        result = await executor.carry_out(held, priority=priority, sending=sending, patient=patient)
+        # What is sent has to be read back, also when the process is told to end meanwhile
+        background = BACKGROUND.set(False)
+        try:
+            result = await executor.carry_out(held, priority=priority, sending=sending, patient=patient)
+        finally:
+            BACKGROUND.reset(background)
         self._online = result.state is not IntentState.UNKNOWN
         if result.state is IntentState.CONFIRMED and result.kind == LISTING and "price" in result.want:
             await self.observe_soon(result.target)

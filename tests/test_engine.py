@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bmconsole.engine import Engine, Job
-from bmconsole.errors import Unreachable
+from bmconsole.errors import DiskTrouble, Unreachable
 from bmconsole.store import passes
 from bmconsole.store.database import Database
 from bmconsole.store.schema import MIRROR
@@ -165,3 +165,79 @@ async def test_asked_for_by_hand_it_does_not_wait(bench: Bench) -> None:
     engine.trigger("backbox")
     await until(lambda: bench.runs == ["backbox"])
     await engine.stop()
+
+
+async def test_a_full_disk_ends_no_timer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = bench.engine(bench.job(interval=1.0))
+    full = DiskTrouble("The disk is full.")
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr(bench, "say", refuse)
+    monkeypatch.setattr(bench.mirror, "write", refuse)
+    engine = bench.engine(bench.job(interval=1.0))
+    await engine.start()
+    await until(lambda: len(bench.runs) >= 2)
+    assert engine.trouble == "The disk is full."
+    assert engine.role == "here"
+    monkeypatch.undo()
+    await until(lambda: engine.trouble is None)
+    await engine.stop()
+
+
+async def test_asking_twice_while_it_runs_makes_one_more_run_and_never_two_at_once(bench: Bench) -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    inside = most = 0
+
+    async def run() -> str:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await gates[len(bench.runs)].wait()
+        bench.runs.append("orders")
+        inside -= 1
+        return ""
+
+    engine = bench.engine(Job("orders", None, run))
+    await engine.start()
+    engine.trigger("orders")
+    await until(lambda: inside == 1)
+    engine.trigger("orders")
+    engine.trigger("orders")
+    gates[0].set()
+    await until(lambda: len(bench.runs) == 1 and inside == 1)
+    gates[1].set()
+    await until(lambda: len(bench.runs) == 2 and not engine.jobs()[0].running)
+    assert most == 1
+    await engine.stop()
+
+
+async def test_what_is_in_flight_is_let_finish_before_the_engine_ends(bench: Bench) -> None:
+    sent, answer = asyncio.Event(), asyncio.Event()
+
+    async def run() -> str:
+        sent.set()
+        await answer.wait()
+        bench.runs.append("orders")
+        return "done"
+
+    async def finish() -> None:
+        answer.set()
+
+    engine = Engine(
+        [Job("orders", 60.0, run)],
+        lock=bench.folder / "engine.lock",
+        heartbeat=bench.folder / "engine.json",
+        mirror=bench.mirror,
+        say=bench.say,
+        now=lambda: NOW,
+        program="run",
+        finish=finish,
+    )
+    await engine.start()
+    await sent.wait()
+    await engine.stop()
+    assert bench.runs == ["orders"]
+    stream = await bench.mirror.read(lambda connection: passes.stream(connection, "orders"))
+    assert stream.last_result == "done"

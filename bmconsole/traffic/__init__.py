@@ -5,6 +5,7 @@
 """
 
 from bmconsole.traffic.controller import Slot, TrafficController
+from bmconsole.traffic.ending import LastRequests
 from bmconsole.traffic.errors import CostTooLarge, DeadlineExpired, LedgerUnusable, TrafficClosed
 from bmconsole.traffic.ledger import Ledger, LedgerEvent, Outcome, RuleUse
 from bmconsole.traffic.memory import MemoryLedger
@@ -17,6 +18,7 @@ from bmconsole.traffic.transport import LimitedTransport
 __all__ = [
     "CostTooLarge",
     "DeadlineExpired",
+    "LastRequests",
     "Ledger",
     "LedgerEvent",
     "LedgerUnusable",
