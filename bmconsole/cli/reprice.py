@@ -9,6 +9,7 @@ from bmconsole.cli.carry import ProgressLine
 from bmconsole.cli.decisions import confirm_decisions, finish, print_decisions
 from bmconsole.cli.frame import Call, Command, Group
 from bmconsole.cli.output import print_json, print_table
+from bmconsole.cli.replay import replay
 from bmconsole.domain.times import ago
 from bmconsole.errors import UsageError
 
@@ -198,5 +199,5 @@ def show(call: Call, ref: str, market: str | None) -> int:
     return call.run(work, auth="skip")
 
 
-for _command in (repricing_looks.rules, repricing_looks.runs):
+for _command in (repricing_looks.rules, repricing_looks.runs, replay):
     reprice.add_command(_command)

@@ -324,19 +324,27 @@ class RepriceResult:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySide:
-    """What one file of rules would have done over a time."""
+    """What one file of rules would have done over a time. Shares are parts of 1, None where nothing can be told."""
 
     name: str
+    offers: int
+    looks: int
     changes: int
     cuts: int
     raises: int
+    suggested: int
+    """Of the changes, those that would have waited for approval; the replay approves them."""
     mean_change: Decimal | None
-    """Per cent."""
     won: Decimal | None
-    """The share of the observed time in which we would have won, per cent, where that can be told."""
+    """Of the looks that tell, those that would have won."""
+    told: int
+    """How many looks tell."""
+    margin: Decimal | None
+    """The mean margin of the prices that won."""
     held: int
-    guards: Mapping[str, int]
     under_floor: int
+    guards: Mapping[str, int]
+    """How often which guard had an effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Makes the facts that repricing decides from, out of rows read in bulk; a function of what it is given."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol, TypeVar
@@ -13,6 +13,7 @@ from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.money import Money, exact
 from bmconsole.domain.times import stamp, unstamp
 from bmconsole.pricing.history import past
+from bmconsole.pricing.replay import Track
 from bmconsole.pricing.values import Change, Facts, Seen
 from bmconsole.repricing.costbook import CostBook
 from bmconsole.store.facts import ChangeRow, OfferRow, PriceRow, SeenRow, SoldRow
@@ -123,6 +124,22 @@ def gather(material: Material, now: datetime, *, only: frozenset[str] | None = N
             )
         )
     return found
+
+
+def tracks_of(
+    facts: Iterable[Facts], seen: Iterable[SeenRow], prices: Iterable[PriceRow], since: datetime
+) -> list[Track]:
+    """Return what was seen of each offer, with the price that it had at `since`; those never seen are left out."""
+    rows, asked = _by_key(seen, _seen), _by_key(prices, _price)
+    tracks = []
+    for each in facts:
+        looks = rows.get((each.listing, each.market))
+        if not looks:
+            continue
+        earlier = [price for price, at in asked.get((each.listing, each.market), ()) if at <= since]
+        first = next((look.price for look in looks if look.price is not None), None)
+        tracks.append(Track(replace(each, price=earlier[-1] if earlier else first or each.price), looks))
+    return tracks
 
 
 def backbox(row: OfferRow) -> Backbox | None:

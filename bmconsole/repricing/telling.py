@@ -1,12 +1,17 @@
 """The part of a workspace that looks back: the morning's text, and rules replayed over what was observed."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from bmconsole.domain.intents import IntentQuery, IntentState
-from bmconsole.domain.pricing_views import RunRow
+from bmconsole.domain.pricing_views import Replay, ReplaySide, RunRow
+from bmconsole.errors import UsageError
+from bmconsole.pricing.replay import Summary, replay
 from bmconsole.repricing.brief import Brief
+from bmconsole.repricing.gathering import tracks_of
 from bmconsole.repricing.showing import Showing
 from bmconsole.store import decisions as decision_rows
 from bmconsole.store import facts as fact_rows
@@ -87,6 +92,55 @@ class Telling(Showing):
             conflicts=len(conflicts),
             feeds=feeds,
         )
+
+    async def replay(
+        self,
+        texts: Sequence[tuple[str, str]],
+        since: datetime,
+        until: datetime,
+        *,
+        every: timedelta = timedelta(hours=1),
+    ) -> Replay:
+        """Let rules decide over what was observed between two moments, each by itself; nothing is kept or written.
+
+        Args:
+            texts: Name and text of each file of rules; none: those of `rules.toml`.
+            since: UTC.
+            until: UTC.
+            every: How far apart the decisions lie.
+
+        Raises:
+            SettingsError: A file of rules cannot be used.
+            UsageError: The time ends before it begins.
+        """
+        if until <= since:
+            raise UsageError("The time ends before it begins.", field="to", hint="--from comes before --to.")
+        sets = [await self.rules(text, name) for name, text in texts] or [await self.rules()]
+        facts, terms, _ = await self._facts()
+        seen = await self._history.read(lambda connection: list(fact_rows.seen(connection, since, until=until)))
+        prices = await self._history.read(lambda connection: list(fact_rows.prices(connection, since - _BEFORE)))
+        tracks = await asyncio.to_thread(tracks_of, facts, seen, prices, since)
+        found = await asyncio.to_thread(partial(replay, tracks, sets, terms, since=since, until=until, every=every))
+        return Replay(since, until, len(tracks), len(seen), tuple(_side(each) for each in found))
+
+
+def _side(found: Summary) -> ReplaySide:
+    return ReplaySide(
+        name=found.name,
+        offers=found.offers,
+        looks=found.looks,
+        changes=found.changes,
+        cuts=found.cuts,
+        raises=found.raises,
+        suggested=found.suggested,
+        mean_change=found.mean_change,
+        won=found.won,
+        told=found.told,
+        margin=found.margin,
+        held=found.held,
+        under_floor=found.under_floor,
+        guards=found.guards,
+    )
 
 
 def _did(runs: Sequence[RunRow]) -> dict[str, int]:
