@@ -106,7 +106,7 @@ def ending(intent: Intent) -> Cell:
         case IntentState.REJECTED:
             words = f"refused by Back Market: {why or 'no reason given'}"
         case IntentState.CONFLICT:
-            words = f"not written: {why or 'the value there is another one'}" + (f"; now {found}" if found else "")
+            words = f"not written: {why}" if why else f"not written: there is now {found or 'another value'}"
         case IntentState.UNKNOWN:
             words = f"nobody knows yet whether it arrived. {why}"
         case IntentState.DROPPED:

@@ -105,7 +105,8 @@ def plan_import(table: Table, shelf: Shelf, *, now: datetime, run: str) -> Prepa
             continue
         except BmError as error:
             column = error.field if error.field in table.columns else None
-            faults.append(LineFault(line.number, column, error.message, error.hint))
+            hint = "Give a count like 5; in a file it is absolute." if column == "quantity" else error.hint
+            faults.append(LineFault(line.number, column, error.message, hint))
             continue
         plans.append(plan)
     changing = [plan for plan in plans if plan.intents]

@@ -104,7 +104,7 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
                 # It went since it was marked; the plan leaves it out with the reason
                 continue
         self._wares = found
-        self._show(None, ())
+        self._check()
 
     @on(Input.Changed)
     def _retype(self, event: Input.Changed) -> None:
@@ -115,6 +115,8 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
     async def _check(self) -> None:
         """Plan what is typed, and say for each field what is wrong with it."""
         await asyncio.sleep(_PAUSE)
+        if not self.is_current:
+            return
         typed = self.typed()
         for each in self.query(FormField):
             each.remark(None)
@@ -126,11 +128,10 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
         except BmError as error:
             self._said.show((("× ", Tone.BAD), *text(error.line(), Tone.BAD)))
             return
-        self._show(plan, left_out)
+        if self.is_current:
+            self._show(plan, left_out)
 
     def _show(self, plan: WritePlan | None, left_out: Sequence[LeftOut]) -> None:
-        if not self.is_attached:
-            return
         changes: dict[str, dict[str, Change]] = {}
         for change in plan.changes if plan else ():
             changes.setdefault(change.target, {})[change.field] = change
@@ -156,6 +157,7 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
 
     def action_review(self) -> None:
         if typed := self.typed():
+            self.workers.cancel_node(self)
             self.dismiss(typed)
         else:
             self._said.show((("Type a price, a least price or a stock first.", Tone.WARN),))
@@ -167,6 +169,7 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
         self._step(-1)
 
     def action_leave(self) -> None:
+        self.workers.cancel_node(self)
         self.dismiss(None)
 
     @on(Input.Submitted)

@@ -140,8 +140,8 @@ class ConflictScreen(ModalScreen[str | None]):
         if self.can_write:
             hints.append(Hint("o", "write ours" if self._conflict else "send it again", "screen.ours"))
         if self.can_edit:
-            hints.append(Hint("e", "write another value", "screen.edit"))
-        hints.append(Hint("i", "look at it", "screen.inspect"))
+            hints.append(Hint("e", "edit", "screen.edit"))
+        hints.append(Hint("i", "open", "screen.inspect"))
         self._hints.hints = (*hints, Hint("esc", "later", "screen.leave"))
 
     def action_keep(self) -> None:

@@ -210,6 +210,8 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         if run := self.work_of.plan.run:
             self._ask.show((("run ", Tone.DIM), (clean(run), Tone.PLAIN)))
             self._ask.display = True
+        self._lead.show(*self._leading()[:2])
+        self._fit()
         self._hint()
 
     def _show_progress(self) -> None:
@@ -295,7 +297,7 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         table: VirtualTable[EndRow] = VirtualTable(
             ListSource(rows),
             (
-                Column("what", "What", longest, lambda row: text(row.label, Tone.STRONG)),
+                Column("what", "What", min(23, longest), _name, grow=1, most=longest),
                 *([market] if any(row.intent.market for row in rows) else []),
                 Column("change", "Change", 26, lambda row: words.change(row.intent), grow=1, most=60, rank=2),
                 Column("end", "As read back", 24, lambda row: words.ending(row.intent), grow=2),
@@ -343,6 +345,10 @@ class WriteScreen(ModalScreen["Carrying | None"]):
 
 def _label(row: ChangeRow) -> Cell:
     return text(row.change.label, Tone.DIM if row.again else Tone.STRONG)
+
+
+def _name(row: EndRow) -> Cell:
+    return text(row.label, Tone.STRONG)
 
 
 def _old(row: ChangeRow) -> Cell:

@@ -90,8 +90,9 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
         return action not in BY_STATUS or bool(self.table.marks) or action in self._offered
 
     @on(VirtualTable.Moved)
+    @on(VirtualTable.Counted)
     def _offer(self) -> None:
-        """Let the footer offer what may be done with the row under the cursor."""
+        """Let the footer offer what may be done with the row under the cursor, as it is now."""
         row = self.table.cursor_row
         offered = OFFERED.get(row.status, ()) if row is not None else ()
         if offered != self._offered:

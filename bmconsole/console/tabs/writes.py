@@ -407,7 +407,7 @@ class WritesTab(Tab):
                     f"{words.field_name(name)} {words.value_of(name, each)}": None for name, each in values.items()
                 }
                 lines.append(((f"{title:<10}", Tone.DIM), *look.text(" · ".join(shown))))
-        times = "" if intent.attempts == 1 else f", sent {intent.attempts} times"
+        times = {0: ", nothing was sent", 1: ""}.get(intent.attempts, f", sent {intent.attempts} times")
         by: Cell = (
             (f"{'by':<10}", Tone.DIM),
             *look.text(intent.origin),
