@@ -1,6 +1,8 @@
 """What one profile has on this machine: its three files, and everything that can be read without a request."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -39,10 +41,11 @@ class Files:
     A damaged mirror starts anew; a damaged journal or history is left as it is and refused.
     """
 
-    __slots__ = ("backups", "history", "journal", "mirror")
+    __slots__ = ("_watch", "backups", "history", "journal", "mirror")
 
     def __init__(self, profile: Profile, paths: Paths) -> None:
         folder = paths.profile_data(profile.name)
+        self._watch = ThreadPoolExecutor(1, "watch")
         self.backups = folder / "backups"
         self.history = Database(
             folder / "history.db", HISTORY, way_out="It was not touched. Move it away to begin a new history."
@@ -64,8 +67,19 @@ class Files:
         """Return the three files."""
         return self.mirror, self.journal, self.history
 
+    async def versions(self) -> tuple[int, ...]:
+        """Return numbers that change when any other connection, of any process, has committed to one of the files.
+
+        They are asked for in one thread, four times a second for as long as the console lives.
+        """
+        return await asyncio.wrap_future(self._watch.submit(self._versions))
+
+    def _versions(self) -> tuple[int, ...]:
+        return tuple([file.version_now() for file in self.all()])
+
     def close(self) -> None:
         """Finish what is queued and close every connection."""
+        self._watch.shutdown(wait=True)
         for file in self.all():
             file.close()
 
@@ -334,7 +348,7 @@ class Cache:
 
     async def changed(self) -> bool:
         """Return whether any of the three files changed since the last call, whoever wrote."""
-        versions = tuple([await file.data_version() for file in self._files.all()])
+        versions = await self._files.versions()
         before, self._versions = self._versions, versions
         return versions != before
 

@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from bmconsole.backmarket.client import Client, network_transport
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.views import RuleState, Traffic
 from bmconsole.engine import BACKGROUND
 from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
-from bmconsole.traffic import LastRequests, LimitedTransport, Notice, TrafficController, open_traffic
+from bmconsole.traffic import Notice, TrafficController, open_traffic
 from bmconsole.traffic.ledger_start import Past, nothing_known
+
+if TYPE_CHECKING:
+    from bmconsole.backmarket.client import Client
+    from bmconsole.traffic import LastRequests
 
 NO_TRAFFIC = Traffic((), {}, 0)
 
@@ -39,7 +43,7 @@ class Remote:
         self._last: LastRequests | None = None
         self.heard: list[Notice] = []
 
-    async def client(self) -> Client:
+    async def client(self) -> "Client":
         """Return the client.
 
         Raises:
@@ -50,7 +54,7 @@ class Remote:
                 self._client = await self._open()
             return self._client
 
-    async def _open(self) -> Client:
+    async def _open(self) -> "Client":
         profile = self._profile
         if profile.token is None:
             raise SettingsError(
@@ -58,6 +62,11 @@ class Remote:
                 field="token",
                 hint="Run `bmconsole auth set`, or set BMCONSOLE_TOKEN.",
             )
+        # HTTP is imported by the first request, in a thread: a console paints and scrolls meanwhile.
+        await asyncio.to_thread(__import__, "bmconsole.backmarket.client")
+        from bmconsole.backmarket.client import Client, network_transport
+        from bmconsole.traffic import LastRequests, LimitedTransport
+
         token = profile.token
         traffic = await open_traffic(
             profile.limits,

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bmconsole.backmarket import listings as listings_api
-from bmconsole.backmarket.client import Client
 from bmconsole.backmarket.wire import InvalidRecord
 from bmconsole.cache import Cache, Files
 from bmconsole.domain.intents import LISTING, RULE, Intent, IntentState
@@ -35,6 +34,9 @@ from bmconsole.writes.execute import Executor
 from bmconsole.writes.listing_way import ListingWay
 from bmconsole.writes.order_way import KINDS, InvoiceWay, OrderWay
 from bmconsole.writes.ways import Means, Way
+
+if TYPE_CHECKING:
+    from bmconsole.backmarket.client import Client
 
 PATIENCE = 60.0
 """Seconds that a command waits for its writes without seeing one end."""
@@ -220,7 +222,7 @@ class Writing(Cache):
         states = (state for state in self._remote.traffic().rules if state.name == rule)
         return next((state.working / state.window for state in states), 0.0)
 
-    def _executor(self, client: Client) -> Executor:
+    def _executor(self, client: "Client") -> Executor:
         means = Means(client, self._mirror, self.now, self._platform_zone(), self._keep_buyers)
         ways: dict[str, Way] = {LISTING: ListingWay(means), **dict.fromkeys(KINDS, OrderWay(means))}
         return Executor(

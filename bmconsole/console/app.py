@@ -16,7 +16,7 @@ from bmconsole.console.look import count
 from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, WorkspaceLike
 from bmconsole.console.tabs.rows import RowsTab
-from bmconsole.domain.views import PassResult, Progress
+from bmconsole.domain.views import JobState, PassResult, Progress, WorkspaceStatus
 from bmconsole.errors import BmError, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ STATUS_EVERY = 1.0
 """Seconds between two renewals of the status line; its counts are renewed only where something changed."""
 COUNTS_EVERY = 30.0
 """Seconds after which the counts are renewed all the same: some depend on the time."""
+CLOCK_EVERY = 10.0
+"""Seconds after which minutes in the status line are counted again."""
 FAULTY = 1
 """The exit code of a console that ended by a fault of its own."""
 HUNG_UP = 129
@@ -191,17 +193,24 @@ class ConsoleApp(Frame):
                         stale, counted = False, now
                         self.status = await workspace.status()
                     else:
-                        self.status = replace(
-                            self.status,
-                            traffic=workspace.traffic(),
-                            jobs=workspace.engine.jobs(),
-                            server_now=workspace.now(),
-                        )
+                        self._renew_machine(workspace, self.status)
                     renewed = now
                 self._complaint = ""
             except BmError as error:
                 self._complain_once(error)
             await asyncio.sleep(LOOK_EVERY)
+
+    def _renew_machine(self, workspace: WorkspaceLike, told: WorkspaceStatus) -> None:
+        """Renew what costs no query; where nothing but the time went on, only as often as that is to be seen."""
+        traffic, jobs, now = workspace.traffic(), workspace.engine.jobs(), workspace.now()
+        age = (now - told.server_now).total_seconds()
+        soon = any(job.next_run is not None and (job.next_run - now).total_seconds() < 100 for job in jobs)
+        if (
+            traffic != told.traffic
+            or _doing(jobs) != _doing(told.jobs)
+            or age >= (STATUS_EVERY if soon else CLOCK_EVERY)
+        ):
+            self.status = replace(told, traffic=traffic, jobs=jobs, server_now=now)
 
     def _complain_once(self, error: BmError) -> None:
         if error.line() != self._complaint:
@@ -299,6 +308,10 @@ class ConsoleApp(Frame):
     def _print_error_renderables(self) -> None:
         """Print nothing: `run_console` tells of the fault, without values."""
         self._exit_renderables.clear()
+
+
+def _doing(jobs: tuple[JobState, ...]) -> list[tuple[object, ...]]:
+    return [(job.name, job.running, job.last_run, job.last_error) for job in jobs]
 
 
 def _is_terminal() -> bool:

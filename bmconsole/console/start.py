@@ -29,13 +29,14 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     # Nothing of what is imported becomes garbage: to look for it takes a tenth of the start.
     gc.disable()
-    with ThreadPoolExecutor(1, "open") as pool:
-        files = pool.submit(_open, profile, paths)
-        try:
-            return _run(profile, paths, files)
-        finally:
-            if files.exception() is None:
-                files.result().close()
+    pool = ThreadPoolExecutor(1, "open")
+    files = pool.submit(_open, profile, paths)
+    pool.shutdown(wait=False)
+    try:
+        return _run(profile, paths, files)
+    finally:
+        if files.exception() is None:
+            files.result().close()
 
 
 def _open(profile: "Profile", paths: "Paths") -> "Files":

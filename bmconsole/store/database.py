@@ -86,6 +86,10 @@ class Database:
         """Return a number that changes when any other connection, of any process, has committed."""
         return await self._finish(self._watch_pool.submit(self._do_version))
 
+    def version_now(self) -> int:
+        """Return what `data_version` does, without another thread; numbers of different threads cannot be compared."""
+        return self._do_version()
+
     async def checkpoint(self, *, wait: bool = True) -> bool:
         """Move the log into the file and cut it to nothing; return whether readers left room for that.
 

@@ -47,6 +47,8 @@ BUSY_SECONDS = 30.0
 """How long a connection waits for another process's lock."""
 
 _CHECKPOINT_PAGES = 1_000
+_READ_CACHE = 512
+"""KiB that a read connection keeps: a dozen of them are open, and the system keeps the file's pages anyway."""
 _LARGEST_LOG = 16 * 1024 * 1024
 
 
@@ -102,6 +104,7 @@ def connect(path: Path, *, synchronous: str = "NORMAL", readonly: bool = False) 
         connection.row_factory = sqlite3.Row
         if readonly:
             connection.execute("PRAGMA query_only = 1")
+            connection.execute(f"PRAGMA cache_size = -{_READ_CACHE}")
         else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")

@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
-from bmconsole.backmarket.client import Client
 from bmconsole.domain.views import Progress
 from bmconsole.store.database import Database
+
+if TYPE_CHECKING:
+    # HTTP is imported by the first request
+    from bmconsole.backmarket.client import Client
 
 ShowProgress = Callable[[Progress], None]
 
@@ -33,7 +36,7 @@ def _local_now() -> datetime:
 class Sources:
     """What a pull works with. `zone` is the platform's zone, in which dates without an offset are meant."""
 
-    client: Client
+    client: "Client"
     mirror: Database
     history: Database
     markets: tuple[str, ...]

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bmconsole.backmarket.client import Client
 from bmconsole.domain.intents import Intent, Values
 from bmconsole.domain.orders import Order
 from bmconsole.domain.priority import Priority
 from bmconsole.store.database import Database
+
+if TYPE_CHECKING:
+    # HTTP is imported by the first request
+    from bmconsole.backmarket.client import Client
 
 
 class Verdict(Enum):
@@ -39,7 +42,7 @@ class Look:
 class Means:
     """What every way works with. `zone` is the platform's, in which times without an offset are meant."""
 
-    client: Client
+    client: "Client"
     mirror: Database
     now: Callable[[], datetime]
     zone: tzinfo

@@ -41,8 +41,11 @@ class TopBar(LineBar):
 
     tabs: reactive[tuple[TabTitle, ...]] = reactive(())
     current = reactive("")
-    status: reactive[WorkspaceStatus | None] = reactive(None)
+    status: reactive[WorkspaceStatus | None] = reactive(None, repaint=False)
     market = reactive("")
+
+    def watch_status(self) -> None:
+        self.renew()
 
     def line(self, width: int) -> list[Piece]:
         """Return the pieces of the bar; a narrow one leaves out the name and the badges first."""

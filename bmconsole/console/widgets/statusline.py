@@ -21,14 +21,18 @@ SEPARATOR: Piece = ("  │  ", Tone.DIM, "")
 class StatusLine(LineBar):
     """One line from a `WorkspaceStatus` and the progress of what was asked for by hand."""
 
-    status: reactive[WorkspaceStatus | None] = reactive(None)
-    progress: reactive[Progress | None] = reactive(None)
+    status: reactive[WorkspaceStatus | None] = reactive(None, repaint=False)
+    progress: reactive[Progress | None] = reactive(None, repaint=False)
     _begun = (0.0, 0)
     """When the progress of the present stream was first seen (monotonic seconds), and how far it was."""
 
     def watch_progress(self, before: Progress | None, now: Progress | None) -> None:
         if now is not None and (before is None or before.stream != now.stream):
             self._begun = (time.monotonic(), now.done)
+        self.renew()
+
+    def watch_status(self) -> None:
+        self.renew()
 
     def line(self, width: int) -> list[Piece]:
         """Return the groups that fit: counts on the left stay, the least urgent group on the right goes first."""

@@ -60,6 +60,14 @@ class Toned(Widget):
 class LineBar(Toned):
     """A bar of one line that is painted from spans; spans with an action answer a click."""
 
+    _shown: tuple[int, list[tuple[str, Tone, str]]] = (0, [])
+
+    def renew(self) -> None:
+        """Paint the line again if it reads differently now."""
+        width = self.size.width
+        if self.is_mounted and (width, self.line(width)) != self._shown:
+            self.refresh()
+
     def line(self, width: int) -> list[tuple[str, Tone, str]]:
         """Return text, tone and action (empty: none) of each piece, for a bar of `width` cells."""
         return []
@@ -70,7 +78,9 @@ class LineBar(Toned):
         if y:
             return Strip.blank(width, base)
         parts = []
-        for part, tone, action in self.line(width):
+        pieces = self.line(width)
+        self._shown = (width, pieces)
+        for part, tone, action in pieces:
             style = base + self.tone(tone)
             parts.append(Segment(part, style + Style(meta={"@click": action}) if action else style))
         return Strip(parts).adjust_cell_length(width, base)
