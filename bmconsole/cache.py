@@ -1,6 +1,7 @@
 """What one profile has on this machine: its three files, and everything that can be read without a request."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -66,6 +67,24 @@ class Files:
     def all(self) -> tuple[Database, Database, Database]:
         """Return the three files."""
         return self.mirror, self.journal, self.history
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each file with its log."""
+        return {
+            file.path.name: sum(
+                part.stat().st_size
+                for part in (file.path, file.path.with_name(f"{file.path.name}-wal"))
+                if part.exists()
+            )
+            for file in self.all()
+        }
+
+    def free_bytes(self) -> int | None:
+        """Return what is left on the disk, None where it cannot be told."""
+        try:
+            return shutil.disk_usage(self.mirror.path.parent).free
+        except OSError:
+            return None
 
     async def versions(self) -> tuple[int, ...]:
         """Return numbers that change when any other connection, of any process, has committed to one of the files.

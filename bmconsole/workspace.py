@@ -1,12 +1,13 @@
 """One profile, wired: settings, files, client, limiter, engine and writes; what console and commands talk to."""
 
 import asyncio
+import platform
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from bmconsole import exports, upkeep
+from bmconsole import __version__, exports, upkeep
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.backmarket.wirejson import dumps, loads
@@ -27,6 +28,7 @@ from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
 from bmconsole.repricing.telling import Telling
+from bmconsole.running.presence import Doing, Presence
 from bmconsole.settings import Profile, host_of
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
@@ -35,7 +37,7 @@ from bmconsole.store import orders as order_rows
 from bmconsole.store import passes, quarantine, removals
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.orders import OrderRecord
-from bmconsole.store.sqlite import Connection
+from bmconsole.store.sqlite import Connection, sqlite3
 from bmconsole.sync import ShowProgress
 from bmconsole.sync import backbox as backbox_sync
 from bmconsole.sync import listings as listings_sync
@@ -44,6 +46,7 @@ from bmconsole.sync import removals as removals_sync
 from bmconsole.upkeep import Purged
 
 STREAMS = ("orders", "listings", "backbox")
+VERSIONS = {"bmconsole": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
 _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
 
@@ -56,6 +59,7 @@ class Workspace(Telling):
 
     def __init__(self, profile: Profile, paths: Paths, files: Files, *, console: bool) -> None:
         super().__init__(profile, paths, files, program="console" if console else "bmconsole", console=console)
+        self._console = console
         self.engine = Engine(
             self._jobs(),
             lock=paths.profile_data(profile.name) / "engine.lock",
@@ -66,6 +70,8 @@ class Workspace(Telling):
             program="console" if console else "run",
             finish=self._remote.finish,
         )
+        self._presence = Presence(paths.ledger, self._life, self._said)
+        self._by_hand: list[str] = []
 
     @classmethod
     async def open(cls, profile: Profile, paths: Paths, *, console: bool = False) -> Self:
@@ -74,7 +80,9 @@ class Workspace(Telling):
         Raises:
             DiskTrouble: A file cannot be opened, or was written by a newer version.
         """
-        return cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
+        made = cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
+        made._presence.start()
+        return made
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,6 +96,7 @@ class Workspace(Telling):
         """Stop the engine, let writes that are on their way end, and close everything."""
         await self.engine.stop()
         await self._end_writes()
+        await self._presence.stop()
         await self._remote.aclose()
         self._life.end()
         await asyncio.to_thread(self._files.close)
@@ -105,8 +114,11 @@ class Workspace(Telling):
 
         by_status, late, listings, quarantined, feeds = await self._mirror.read(look)
         unfinished = await self._journal.read(intent_rows.count_unfinished)
+        oldest = await self._journal.read(intent_rows.oldest_unfinished)
+        everyone = await asyncio.to_thread(self._presence.everyone)
         audit_head = await self._journal.read(intent_rows.audit_head)
-        holder = self.engine.holder()
+        runs = (each.name for each in everyone if each.engine == "here" and each.profile == self.profile.name)
+        holder = next(runs, None) or self.engine.holder()
         return WorkspaceStatus(
             profile=self.profile.name,
             host=host_of(self.profile.base_url),
@@ -127,6 +139,25 @@ class Workspace(Telling):
             server_now=now,
             online=self._online,
             audit_head=audit_head,
+            processes=tuple(everyone),
+            oldest_unfinished=oldest,
+            sizes=await asyncio.to_thread(self._files.sizes),
+            free_bytes=await asyncio.to_thread(self._files.free_bytes),
+            versions=VERSIONS,
+        )
+
+    def _said(self) -> Doing:
+        return Doing(
+            program="console" if self._console else "command" if self.engine.role == "stopped" else "run",
+            profile=self.profile.name,
+            engine=self.engine.role,
+            doing=(
+                *(job.name for job in self.engine.jobs() if job.running),
+                *self._by_hand,
+                *(["writes"] if self._writing else []),
+            ),
+            waiting=self.traffic().waiting,
+            trouble=self.engine.trouble,
         )
 
     def traffic(self) -> Traffic:
@@ -263,7 +294,11 @@ class Workspace(Telling):
             )
         results: dict[str, PassResult] = {}
         for name in wanted:
-            results[name] = await self._pull(name, full=full, show=progress)
+            self._by_hand.append(f"sync {name}")
+            try:
+                results[name] = await self._pull(name, full=full, show=progress)
+            finally:
+                self._by_hand.remove(f"sync {name}")
             await self.note("info", "sync", self._describe(results[name]))
         await self.settle_left_behind(sending=False)
         return results

@@ -15,7 +15,7 @@ PACKAGE = Path(bmconsole.__file__).parent
 PLAIN = {"errors", "hosts", "paths", "settings", "settings_file", "settings_checks", "credentials", "crash"}
 BASE = {"domain", "errors"}
 INSTRUMENTS = {"backmarket", "store", "traffic"}
-WORK = {"sync", "writes", "pricing", "engine", "remote", "inspection"}
+WORK = {"sync", "writes", "pricing", "engine", "remote", "inspection", "running"}
 TOP = {"workspace", "exports", "planning", "writing", "cache", "upkeep", "doctor", "repricing"}
 
 MAY_IMPORT = {

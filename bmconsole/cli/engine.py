@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
+@click.option("--print-unit", is_flag=True, help="Print a systemd unit that starts it, and end.")
+@click.option("--print-cron", is_flag=True, help="Print lines for a crontab, and end.")
 @click.pass_obj
-def run(call: Call) -> int:
+def run(call: Call, print_unit: bool, print_cron: bool) -> int:
     """Do the console's work without the console.
 
     Syncs on its timers, settles writes and logs to stderr, until SIGTERM or Ctrl-C.
     """
+    if print_unit or print_cron:
+        from bmconsole.cli.unit import cron, unit
+
+        profile = call.profile("skip").name
+        sys.stdout.write(unit(profile, call.paths) if print_unit else cron(profile))
+        return 0
     with leaving_on_sigterm():
         return call.run(lambda workspace: serve(call, workspace))
 

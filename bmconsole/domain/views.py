@@ -167,6 +167,30 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What a process of this machine says about itself."""
+
+    pid: int
+    program: str
+    """`console`, `run` or `command`."""
+    profile: str
+    engine: str
+    """As in `WorkspaceStatus`."""
+    doing: tuple[str, ...]
+    waiting: Mapping[str, int]
+    """Requests in its queue by priority name."""
+    trouble: str | None
+    started: datetime
+    silent: float
+    """Seconds since it was last heard of."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `run (pid 4711)`."""
+        return f"{self.program} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceStatus:
     """Everything that a status line or `bmconsole status` tells."""
 
@@ -195,6 +219,15 @@ class WorkspaceStatus:
     """Whether the last request got an answer; None before the first."""
     audit_head: str = ""
     """The hash that all of the audit goes into, in hex; empty before the first write."""
+    processes: tuple[ProcessState, ...] = ()
+    """Those of this machine that stay, of every profile."""
+    oldest_unfinished: datetime | None = None
+    """When the unfinished write that moved least lately did so."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each file with its log."""
+    free_bytes: int | None = None
+    """What is left on the disk that they lie on; None where it cannot be told."""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

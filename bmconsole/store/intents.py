@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from bmconsole.domain.intents import Intent, IntentQuery, IntentState, Values
-from bmconsole.domain.times import stamp
+from bmconsole.domain.times import stamp, unstamp
 from bmconsole.store.sqlite import Connection, Row
 
 UNFINISHED = tuple(state.value for state in IntentState if state.unfinished)
@@ -75,6 +75,12 @@ def of_target(connection: Connection, target: str, *, limit: int = 20) -> list[I
 def count_unfinished(connection: Connection) -> int:
     sql = f"SELECT count(*) FROM intents WHERE state IN ({marks(UNFINISHED)})"  # noqa: S608 - placeholders only
     return int(connection.execute(sql, UNFINISHED).fetchone()[0])
+
+
+def oldest_unfinished(connection: Connection) -> datetime | None:
+    """Return when the unfinished intent that moved least lately did so, None where all are finished."""
+    sql = f"SELECT min(updated) FROM intents WHERE state IN ({marks(UNFINISHED)})"  # noqa: S608 - placeholders only
+    return unstamp(connection.execute(sql, UNFINISHED).fetchone()[0])
 
 
 def audit(connection: Connection, now: datetime, actor: str, event: Mapping[str, object]) -> None:
