@@ -132,7 +132,7 @@ class Cache:
             UsageError: No such field to sort by.
             NotFound: The row to begin after is not there.
         """
-        pending = {int(intent.target) for intent in await self._unfinished() if intent.is_order}
+        pending = await self._pending_orders()
         return await self._mirror.read(
             lambda connection: pages.orders_page(
                 connection,
@@ -147,25 +147,45 @@ class Cache:
 
     async def orders_passing(self, where: str, order_ids: Sequence[int]) -> set[str]:
         """Return which of these orders are cached and pass a filter, their ids as text."""
+        pending = await self._pending_orders(where)
         return await self._mirror.read(
             lambda connection: pages.orders_passing(
-                connection, Query(where=where), order_ids, now=self.now(), zone=self.zone, currency=self._currency()
+                connection,
+                Query(where=where),
+                order_ids,
+                now=self.now(),
+                zone=self.zone,
+                currency=self._currency(),
+                pending=pending,
             )
         )
 
     async def orders_position(self, query: Query, order_id: str) -> int | None:
         """Return how many of the query's orders come before one, None where it is not among them."""
+        pending = await self._pending_orders(query.where)
         return await self._mirror.read(
             lambda connection: pages.orders_position(
-                connection, query, order_id, now=self.now(), zone=self.zone, currency=self._currency()
+                connection,
+                query,
+                order_id,
+                now=self.now(),
+                zone=self.zone,
+                currency=self._currency(),
+                pending=pending,
             )
         )
 
     async def orders_count(self, where: str = "") -> int:
         """Return how many orders a filter lets through."""
+        pending = await self._pending_orders(where)
         return await self._mirror.read(
             lambda connection: pages.orders_count(
-                connection, Query(where=where), now=self.now(), zone=self.zone, currency=self._currency()
+                connection,
+                Query(where=where),
+                now=self.now(),
+                zone=self.zone,
+                currency=self._currency(),
+                pending=pending,
             )
         )
 
@@ -397,6 +417,12 @@ class Cache:
 
     async def _unfinished(self) -> list[Intent]:
         return await self._journal.read(lambda connection: intent_rows.page(connection, limit=0, unfinished=True))
+
+    async def _pending_orders(self, where: str = "pending") -> set[int]:
+        """Return the orders with unfinished intents; none where a filter cannot be about them."""
+        if "pending" not in where:
+            return set()
+        return {int(intent.target) for intent in await self._unfinished() if intent.is_order}
 
     async def _pending_listings(self, market: str) -> dict[str, dict[str, str | int | None]]:
         wanted: dict[str, dict[str, str | int | None]] = {}

@@ -30,6 +30,7 @@ BUILT_IN = (
     View("orders", "to ship today", "status:to-ship due<=today", "due"),
     View("orders", "to ship", "status:to-ship", "due"),
     View("orders", "late", "late", "due"),
+    View("orders", "unfinished writes", "pending"),
     View("listings", "out of stock", "out-of-stock publication:online"),
     View("listings", "winnable", "winnable", "-gap"),
     View("listings", "blocked", "blocked", "-gap"),

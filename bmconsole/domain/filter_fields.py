@@ -113,6 +113,7 @@ FLAGS: dict[Table, dict[str, FlagInfo]] = {
             FlagInfo("late", "to accept or to ship, and past due"),
             FlagInfo("due-today", "to accept or to ship, and due today"),
             FlagInfo("backship", "sent with BackShip"),
+            FlagInfo("pending", "a write is not finished"),
         )
     },
     Table.LISTINGS: {

@@ -57,7 +57,9 @@ OFFER_FLAGS = {
 """The flags of a listing that its offer (`offer`) in the chosen market has, or not."""
 
 
-def compile_orders(filter: Filter, *, now: datetime, zone: tzinfo, currency: str) -> Where:
+def compile_orders(
+    filter: Filter, *, now: datetime, zone: tzinfo, currency: str, pending: Collection[int] = ()
+) -> Where:
     """Return the condition that `filter` puts on rows of `orders`.
 
     Args:
@@ -65,6 +67,7 @@ def compile_orders(filter: Filter, *, now: datetime, zone: tzinfo, currency: str
         now: The server's time, by which orders are late.
         zone: The display zone, in which days begin and end.
         currency: What amounts are meant in; an order in another currency has no price here.
+        pending: The ids of orders with unfinished intents.
 
     Raises:
         FilterError: An amount has more decimals than the currency.
@@ -74,6 +77,8 @@ def compile_orders(filter: Filter, *, now: datetime, zone: tzinfo, currency: str
         if isinstance(term, Text):
             return Where(*search.condition(Table.ORDERS, term.text))
         if isinstance(term, Flag):
+            if term.name == "pending":
+                return Where("orders.order_id IN (SELECT value FROM json_each(?))", (json.dumps(list(pending)),))
             return _order_flag(term, now, zone)
         if term.field in _ORDER_DATES:
             return _any([_date(_ORDER_DATES[term.field], term.op, value, now, zone) for value in term.values])

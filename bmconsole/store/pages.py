@@ -74,7 +74,7 @@ def orders_page(
         UsageError: There is no such sort, or the query contradicts itself.
         NotFound: The order that the page is behind is not cached.
     """
-    scan = _orders_scan(connection, query, now, zone, currency)
+    scan = _orders_scan(connection, query, now, zone, currency, pending)
     rows = (scan.reversed() if backward else scan).page(connection, query, _order_is(query.after or ""))
     if backward:
         rows.reverse()
@@ -83,25 +83,48 @@ def orders_page(
 
 
 def orders_passing(
-    connection: Connection, query: Query, order_ids: Collection[int], *, now: datetime, zone: tzinfo, currency: str
+    connection: Connection,
+    query: Query,
+    order_ids: Collection[int],
+    *,
+    now: datetime,
+    zone: tzinfo,
+    currency: str,
+    pending: Collection[int] = (),
 ) -> set[str]:
     """Return which of these orders the query's filter holds for; arguments and errors as in `orders_page`."""
-    return _orders_scan(connection, query, now, zone, currency).passing(connection, "orders.order_id", order_ids)
+    scan = _orders_scan(connection, query, now, zone, currency, pending)
+    return scan.passing(connection, "orders.order_id", order_ids)
 
 
 def orders_position(
-    connection: Connection, query: Query, order_id: str, *, now: datetime, zone: tzinfo, currency: str
+    connection: Connection,
+    query: Query,
+    order_id: str,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    currency: str,
+    pending: Collection[int] = (),
 ) -> int | None:
     """Return how many rows of the query come before an order, None where it is not among them."""
-    return _orders_scan(connection, query, now, zone, currency).position(connection, _order_is(order_id))
+    return _orders_scan(connection, query, now, zone, currency, pending).position(connection, _order_is(order_id))
 
 
-def orders_count(connection: Connection, query: Query, *, now: datetime, zone: tzinfo, currency: str) -> int:
+def orders_count(
+    connection: Connection,
+    query: Query,
+    *,
+    now: datetime,
+    zone: tzinfo,
+    currency: str,
+    pending: Collection[int] = (),
+) -> int:
     """Return how many orders the query's filter holds for; arguments and errors as in `orders_page`."""
     texts, others = told_apart(parse_filter(query.where, Table.ORDERS))
     if not others.terms and (found := search.count(connection, Table.ORDERS, texts)) is not None:
         return found
-    return count(connection, "orders", *_orders_where(connection, query, now, zone, currency))
+    return count(connection, "orders", *_orders_where(connection, query, now, zone, currency, pending))
 
 
 def listings_page(
@@ -185,8 +208,10 @@ def sorts_for(table: Table | str) -> tuple[str, ...]:
     return tuple(_ORDER_SORTS if Table(table) is Table.ORDERS else _LISTING_SORTS)
 
 
-def _orders_scan(connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str) -> Scan:
-    where, by_key = _orders_where(connection, query, now, zone, currency)
+def _orders_scan(
+    connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str, pending: Collection[int]
+) -> Scan:
+    where, by_key = _orders_where(connection, query, now, zone, currency, pending)
     sort, descending = sorted_by(query.sort or "-created", _ORDER_SORTS)
     return Scan("orders", "", (), by_key, _ORDER_COLUMNS, where, sort, "orders.order_id", descending)
 
@@ -214,10 +239,11 @@ def _listing_is(listing: str) -> Where:
 
 
 def _orders_where(
-    connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str
+    connection: Connection, query: Query, now: datetime, zone: tzinfo, currency: str, pending: Collection[int]
 ) -> tuple[Where, bool]:
     texts, others = told_apart(parse_filter(query.where, Table.ORDERS))
-    return narrowed(connection, Table.ORDERS, texts, compile_orders(others, now=now, zone=zone, currency=currency))
+    where = compile_orders(others, now=now, zone=zone, currency=currency, pending=pending)
+    return narrowed(connection, Table.ORDERS, texts, where)
 
 
 def _listings_where(

@@ -165,7 +165,7 @@ def test_metadata_covers_what_the_parser_takes() -> None:
     assert [info.name for info in fields_for("listings")] == (
         ["sku", "title", "grade", "publication", "stock", "price", "min", "max", "ptw", "gap", "market"]
     )
-    assert [info.name for info in flags_for("orders")] == ["late", "due-today", "backship"]
+    assert [info.name for info in flags_for("orders")] == ["late", "due-today", "backship", "pending"]
     assert [info.name for info in flags_for("listings")] == (
         ["winning", "winnable", "blocked", "above-max", "out-of-stock", "no-cost", "pending"]
     )

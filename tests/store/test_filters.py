@@ -194,6 +194,7 @@ def order_holds(filter: Filter, order_id: int, order: Record, lines: Sequence[Re
                 "late": is_open and due is not None and due < NOW,
                 "due-today": is_open and due is not None and due.astimezone(ZONE).date() == TODAY,
                 "backship": order["is_backship"] == 1,
+                "pending": order_id in (order_key(0), order_key(2)),
             }[term.name]
         if term.field in ("sku", "imei"):
             return matches(term, [line[term.field] for line in lines], exactly=True)
@@ -246,7 +247,8 @@ def select(connection: Connection, table: str, key: str, where: Where) -> set[st
 
 
 def orders_where(parsed: Filter) -> Where:
-    return compile_orders(parsed, now=NOW, zone=ZONE, currency="EUR")
+    pending = [order_key(0), order_key(2)]
+    return compile_orders(parsed, now=NOW, zone=ZONE, currency="EUR", pending=pending)
 
 
 def listings_where(parsed: Filter, costed: Sequence[str] | None = SKUS[:2]) -> Where:

@@ -21,7 +21,9 @@ FILTERS = (
     ("created>-7d", "dates: 2026-11-23, today, -7d"),
     ('"le coq"  marie', "any text searches"),
 )
-ORDER_FIELDS = "status state market sku imei tracking buyer created modified paid due price · late due-today backship"
+ORDER_FIELDS = (
+    "status state market sku imei tracking buyer created modified paid due price · late due-today backship pending"
+)
 LISTING_FIELDS = (
     "sku title grade publication stock price min max ptw gap market · "
     "winning winnable blocked above-max out-of-stock no-cost pending"
