@@ -1,6 +1,7 @@
 """What one profile has on this machine: its three files, and everything that can be read without a request."""
 
 import asyncio
+import shlex
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone
 
+from bmconsole.domain.figures import Overview
 from bmconsole.domain.intents import Intent, IntentQuery
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
@@ -326,6 +328,31 @@ class Cache:
     async def removals(self) -> list[Removal]:
         """Return the listings that Back Market no longer shows and that wait for the operator's word."""
         return await self._mirror.read(removal_rows.waiting)
+
+    def order_request(self, order_id: int) -> str:
+        """Return the request for an order as a command for a shell; the token is a variable in it."""
+        headers = ("Accept: application/json", f"Accept-Language: {self.profile.main_market}")
+        words = [f"-H {shlex.quote(header)}" for header in (*headers, f"User-Agent: {self.profile.user_agent}")]
+        address = shlex.quote(f"{self.profile.base_url}/ws/orders/{order_id}")
+        return f'curl -H "Authorization: Basic $BMCONSOLE_TOKEN" {" ".join(words)} {address}'
+
+    def back_office(self) -> str | None:
+        """Return the address of the account's back office at Back Market, None for a sandbox."""
+        return None if self.profile.environment == "sandbox" else f"{self.profile.base_url}/bo-seller"
+
+    async def overview(self) -> Overview:
+        """Return the numbers of the overview; a second's work at a million orders, off the event loop."""
+        from bmconsole import overview
+
+        return await overview.gather(
+            *self._files.all(),
+            now=self.now(),
+            zone=self.zone,
+            currency=self._currency(),
+            markets=self.profile.markets,
+            vat=self.profile.vat,
+            due_today=await self.orders_count("due-today"),
+        )
 
     async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> list[Event]:
         """Return log lines behind `after` (0: the newest), oldest first, of `level` or worse."""

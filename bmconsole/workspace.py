@@ -193,6 +193,20 @@ class Workspace(Telling):
         async with self._connected():
             await orders_api.page(await self._remote.client(), number=1, size=1, priority=Priority.HIGH)
 
+    async def market_currencies(self) -> dict[str, str | None]:
+        """Ask Back Market for a listing in each market; return the currencies that it answers with.
+
+        None where it names none, or has no listing there.
+        """
+        async with self._connected():
+            client = await self._remote.client()
+            found: dict[str, str | None] = {}
+            for market in self.profile.markets:
+                answer = await listings_api.page(client, market=market, number=1, size=1, priority=Priority.HIGH)
+                currencies = [record.get("currency") for record in answer.records]
+                found[market] = str(currencies[0]) if currencies and currencies[0] is not None else None
+        return found
+
     async def inspect_order(self, order_id: int) -> OrderInspection:
         """Ask Back Market for an order, compare it with the cache, and renew the cache.
 

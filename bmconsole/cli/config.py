@@ -1,6 +1,5 @@
 """`bmconsole config`: make the settings file, show what counts, say what is wrong."""
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -9,31 +8,12 @@ import click
 from bmconsole.cli.frame import Call, Group
 from bmconsole.cli.output import print_json, print_table
 from bmconsole.errors import UsageError
-from bmconsole.paths import check_profile_name, write_private
+from bmconsole.paths import check_profile_name
 from bmconsole.settings_file import SettingsFile, nested, read_settings_file
 
 if TYPE_CHECKING:
     from bmconsole.settings import Settings
 
-_TEMPLATE = """\
-[profile.{name}]
-base_url = {base_url}
-markets = {markets}          # of one region; the first is the main one
-user_agent = {user_agent}
-# access = "operator"         # viewer, operator or admin; environment and flags can only lower it
-# token_command = ""          # prints the token; otherwise: bmconsole auth set
-# timezone = "Europe/Paris"   # for display; the machine's by default
-# privacy_days = 90           # buyer data goes this long after an order is final
-# vat = "margin 20"           # none, regular 20, margin 20
-
-# [profile.{name}.schedule]
-# orders = "15m"
-# listings = "1h"
-# backbox = "1h"
-
-# [profile.{name}.repricing]
-# mode = "suggest"            # off, observe, suggest, auto
-"""
 _OTHER_VARIABLES = ("BMCONSOLE_HOME", "BMCONSOLE_SANDBOX_TOKEN")
 
 
@@ -52,6 +32,7 @@ def init(call: Call, /, **given: str | None) -> int:
 
     Asks for what no option says.
     """
+    from bmconsole.beginning import add_profile
     from bmconsole.settings import SANDBOX_USER_AGENT, Layers, Settings, host_of, is_loopback
 
     name = check_profile_name(call.profile_name or "default")
@@ -78,13 +59,7 @@ def init(call: Call, /, **given: str | None) -> int:
             values[key] = click.prompt(f"{key} (such as {example})", err=True)
     layers = Layers(name, SettingsFile(file.path), nested(values))
     checked = Settings(layers, layers.keys(), call.paths).profile(auth="skip")
-    table = _TEMPLATE.format(
-        name=name,
-        base_url=json.dumps(checked.base_url),
-        markets=json.dumps(",".join(checked.markets)),
-        user_agent=json.dumps(checked.user_agent),
-    )
-    write_private(file.path, f"{file.text.rstrip()}\n\n{table}" if file.text.strip() else table)
+    add_profile(name, checked.base_url, checked.markets, checked.user_agent, call.paths)
     if call.json:
         print_json({"profile": name, "file": str(file.path)})
     call.say(f"Profile “{name}” is in {file.path}. Next: bmconsole auth set")

@@ -57,6 +57,11 @@ def app(context: click.Context) -> int:
     if context.invoked_subcommand is not None:
         return 0
     call = context.ensure_object(Call)
+    if _is_first_run(call):
+        from bmconsole.console.beginning import first_run
+
+        if first_run(call.paths, call.profile_name or "default") is None:
+            return 0
     profile = call.profile("required")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
@@ -64,7 +69,15 @@ def app(context: click.Context) -> int:
     from bmconsole.console.start import run_console
 
     with leaving_on_sigterm():
-        return run_console(profile, call.paths)
+        return run_console(profile, call.paths, flags={"access": "viewer"} if call.read_only else {})
+
+
+def _is_first_run(call: Call) -> bool:
+    """Return whether nobody has said anything about Back Market yet, and there is a person to ask."""
+    if call.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    settings = call.settings()
+    return not settings.layers.file.exists and settings.keys.base_url is None
 
 
 def run(arguments: Sequence[str]) -> int:

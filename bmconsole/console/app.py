@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from bmconsole.errors import BmError, UsageError
 
 if TYPE_CHECKING:
     from bmconsole.paths import Paths
+    from bmconsole.settings import Profile
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything changed."""
@@ -51,6 +53,7 @@ class ConsoleApp(Frame):
         engine: bool = True,
         personal: Personal | None = None,
         paths: "Paths | None" = None,
+        flags: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare the console.
 
@@ -59,7 +62,9 @@ class ConsoleApp(Frame):
             open_cache: Gives what the first paint shows; without it the workspace does.
             engine: Whether to run the profile's timers (or stand by for them).
             personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
-            paths: Where reports of faults go; None: faults in the background are left to the event loop.
+            paths: Where reports of faults and other profiles are; None: faults in the background are left to the event
+                loop, and there is no other profile.
+            flags: What the command line said; it holds for a profile that is switched to as well.
         """
         super().__init__()
         self._had_terminal = _is_terminal()
@@ -67,6 +72,9 @@ class ConsoleApp(Frame):
         self._paths = paths
         if personal is not None:
             self._take_over(personal)
+        self._flags = dict(flags or {})
+        self.switch_to: Profile | None = None
+        """The profile to go on with, where the operator chose another one."""
         self.fault: BaseException | None = None
         """What ended the console before the operator did."""
         self._open_workspace = open_workspace
@@ -80,16 +88,26 @@ class ConsoleApp(Frame):
         super().on_mount()
         self._start()
 
+    @work(group="story", exclusive=True)
+    async def tell(self, story: Awaitable[None]) -> None:
+        """Let a demo's events happen beside the console, which offers its tour."""
+        await self.opened.wait()
+        self.action_tour()
+        try:
+            await story
+        except BmError as error:
+            self.notify(error.line(), title="The story broke off", severity="error", markup=False)
+
     @work(group="watch")
     async def _start(self) -> None:
         """Show what is cached, open the workspace, let it work, and look for changes until the end."""
-        if self._paths is not None:
-            from bmconsole.crash import Watch
-
-            asyncio.get_running_loop().set_exception_handler(Watch(self._paths))
         try:
             if self._open_cache is not None:
                 await self._show_cached(self._open_cache)
+            if self._paths is not None:
+                from bmconsole.crash import Watch
+
+                asyncio.get_running_loop().set_exception_handler(Watch(self._paths))
             self._opening = asyncio.ensure_future(self._open_workspace())
             # Shielded: who quits meanwhile still has the files closed, by `on_unmount`.
             workspace = await asyncio.shield(self._opening)
@@ -257,6 +275,39 @@ class ConsoleApp(Frame):
             words += "; the list moved meanwhile, the next pass reads it again"
         self.notify(words, severity="information" if result.clean else "warning", timeout=4, markup=False)
 
+    # Another profile.
+
+    @work(group="picker", exclusive=True)
+    async def action_profile(self) -> None:
+        """Choose another profile."""
+        if self._paths is None or self._workspace is None:
+            return
+        from bmconsole.console.switching import profiles
+        from bmconsole.console.widgets.picker import Choice, Picker
+
+        try:
+            names = await asyncio.to_thread(profiles, self._paths)
+        except BmError as error:
+            self.notify(error.line(), severity="error", markup=False)
+            return
+        here = self.status.profile if self.status else ""
+        name = await self.push_screen_wait(Picker("Profiles", [Choice(name, name, "", name == here) for name in names]))
+        if name is not None and name != here:
+            await self.switch_profile(name)
+
+    async def switch_profile(self, name: str) -> None:
+        """Go on with another profile; writes that are on their way end first, as when quitting."""
+        if self._paths is None:
+            return
+        from bmconsole.console.switching import other_profile
+
+        try:
+            self.switch_to = await asyncio.to_thread(other_profile, name, self._paths, self._flags)
+        except BmError as error:
+            self.notify(error.line(), title="Not switched", severity="error", timeout=8, markup=False)
+        else:
+            self._leave()
+
     # The end.
 
     async def action_quit(self) -> None:
@@ -275,6 +326,7 @@ class ConsoleApp(Frame):
             from bmconsole.console.widgets.dialogs import Confirm
 
             if not await self.push_screen_wait(Confirm("Quit?", body, yes="quit", no="stay")):
+                self.switch_to = None
                 return
         self.exit()
 

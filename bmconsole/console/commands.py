@@ -92,7 +92,8 @@ def _table(name: str) -> Run:
         where = view.where if view else argument
         if where:
             await tab.read_count(where)
-        frame.show(tab)
+        # A filter that is put in force is a place of its own: without it there would be two steps back.
+        frame.show(tab, visiting=view is None and where == tab.where)
         if view is not None:
             tab.take_view(view)
         elif where != tab.where:
@@ -187,6 +188,21 @@ async def _undo(frame: "Frame", argument: str) -> None:
     frame.writes.begin_undo(argument)
 
 
+async def _privacy(frame: "Frame", argument: str) -> None:
+    frame.action_privacy()
+
+
+async def _profile(frame: "Frame", argument: str) -> None:
+    if argument:
+        await frame.switch_profile(argument)
+    else:
+        await frame.run_action("profile")
+
+
+async def _tour(frame: "Frame", argument: str) -> None:
+    frame.action_tour()
+
+
 async def _quit(frame: "Frame", argument: str) -> None:
     await frame.action_quit()
 
@@ -237,6 +253,9 @@ COMMANDS = (
     Command("ship-file", "FILE", "ship what a file of parcels says", _ship_file, _paths),
     Command("export", "FILE", "write the rows to a file", _export, _paths),
     Command("undo", "WRITE or RUN", "take back a write or a run", _undo, _nothing),
+    Command("privacy", "", "hide buyers, or show them again", _privacy, _nothing),
+    Command("profile", "NAME", "go on with another profile", _profile, _nothing),
+    Command("tour", "", "take the tour, or leave it", _tour, _nothing),
     Command("q", "", "quit", _quit, _nothing),
     Command("quit", "", "quit", _quit, _nothing),
 )

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from textual import on
+from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from bmconsole.console.tabs.edit import EditTab
     from bmconsole.console.tabs.inspect import InspectTab
     from bmconsole.console.tabs.log import LogTab
+    from bmconsole.console.tabs.overview import OverviewTab
     from bmconsole.console.tabs.writes import WritesTab
+    from bmconsole.console.tour import Tour
     from bmconsole.console.widgets.commandline import CommandLine
 
 TABS = (
@@ -45,6 +47,7 @@ TABS = (
     ("edit", "Edit"),
     ("log", "Log"),
     ("writes", "Writes"),
+    ("overview", "Overview"),
 )
 """The ids of the tabs and what people call them, in the order of their digits."""
 EARLY = ("app.quit", "app.help", "app.theme")
@@ -59,7 +62,8 @@ class Frame(App[None]):
 
     TITLE = "bmconsole"
     CSS_PATH: ClassVar[list[str | PurePath]] = [
-        PurePath("styles", f"{name}.tcss") for name in ("base", "table", "inspect", "edit", "log", "dialogs", "writes")
+        PurePath("styles", f"{name}.tcss")
+        for name in ("base", "table", "overview", "inspect", "edit", "log", "dialogs", "writes")
     ]
     SCOPES: ClassVar[tuple[str, ...]] = ("app",)
     BINDINGS = bindings("app")
@@ -68,6 +72,8 @@ class Frame(App[None]):
     market = var("")
     """The market whose offers are shown."""
     status: var[WorkspaceStatus | None] = var(None)
+    private = var(False, init=False)
+    """Whether what is known of buyers is hidden, because others look on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,6 +88,7 @@ class Frame(App[None]):
         self.opened = asyncio.Event()
         """Set once the workspace is there, or will never be."""
         self._keys: tuple[object, Mapping[str, list[tuple[DOMNode, Binding]]]] = (None, {})
+        self.tour: Tour | None = None
         self._trail: list[Place] = []
         self._here = -1
         self._retracing = False
@@ -113,6 +120,12 @@ class Frame(App[None]):
         return WritesTab(id="writes")
 
     @cached_property
+    def overview(self) -> "OverviewTab":
+        from bmconsole.console.tabs.overview import OverviewTab
+
+        return OverviewTab(id="overview")
+
+    @cached_property
     def command_line(self) -> "CommandLine":
         from bmconsole.console.widgets.commandline import CommandLine
 
@@ -121,7 +134,7 @@ class Frame(App[None]):
     @property
     def tabs(self) -> tuple[Tab, ...]:
         """All tabs, in the order of `TABS`."""
-        return (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes)
+        return (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes, self.overview)
 
     async def complete(self) -> None:
         """Mount what the first paint did without: the other tabs and the command line."""
@@ -182,6 +195,19 @@ class Frame(App[None]):
 
     def action_show_writes(self) -> None:
         self.show(self.writes)
+
+    def action_show_overview(self) -> None:
+        self.show(self.overview)
+
+    async def on_overview_tab_led(self, event: "OverviewTab.Led") -> None:
+        """Show the rows behind a number."""
+        from bmconsole.console import commands
+
+        try:
+            for command in event.commands:
+                await commands.run(self, command)
+        except BmError as error:
+            self.notify(error.line(), severity="error", markup=False)
 
     def open_order(self, order_id: int) -> None:
         """Show one order."""
@@ -261,6 +287,9 @@ class Frame(App[None]):
             self.command_line.input.cursor_position = len(event.command)
             self.call_after_refresh(self.command_line.refuse, error)
 
+    async def switch_profile(self, name: str) -> None:
+        """Go on with another profile."""
+
     def sync_streams(self, streams: tuple[str, ...]) -> None:
         """Sync these streams now."""
 
@@ -327,6 +356,36 @@ class Frame(App[None]):
     def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
 
+    def action_privacy(self) -> None:
+        self.private = not self.private
+
+    @work(group="jump", exclusive=True)
+    async def action_jump(self) -> None:
+        """Give the focus to what is chosen by its letter."""
+        from bmconsole.console.screens.jump import JumpScreen
+
+        target = await self.push_screen_wait(JumpScreen(self.screen.focus_chain))
+        if target is not None and target.is_attached:
+            self.screen.set_focus(target)
+
+    def action_tour(self) -> None:
+        """Begin the tour, or leave it."""
+        if self.tour is not None:
+            self.tour.leave()
+        else:
+            from bmconsole.console.tour import Tour
+
+            self.tour = Tour(self)
+            self.tour.begin()
+
+    def action_tour_next(self) -> None:
+        if self.tour is not None:
+            self.tour.go(1)
+
+    def action_tour_back(self) -> None:
+        if self.tour is not None:
+            self.tour.go(-1)
+
     def action_help(self) -> None:
         from bmconsole.console.widgets.help import HelpScreen
 
@@ -340,6 +399,15 @@ class Frame(App[None]):
         for tab in {tab for tab in vars(self).values() if isinstance(tab, Tab)}:
             tab.market = market
 
+    def watch_private(self, private: bool) -> None:
+        """Paint everything again: what is shown of buyers is another."""
+        self.top_bar.private = private
+        for tab in self.tabs:
+            if tab.is_mounted:
+                tab.repaint()
+        words = "Buyers are hidden. V shows them again." if private else "Buyers are shown."
+        self.notify(words, timeout=3, markup=False)
+
     def watch_status(self, before: WorkspaceStatus | None, status: WorkspaceStatus | None) -> None:
         """Show the state of the machine; say when Back Market falls silent, and when it is back."""
         if status is None:
@@ -352,10 +420,21 @@ class Frame(App[None]):
             self.notify("Back Market answers again.", timeout=4, markup=False)
 
     def _title_tabs(self) -> None:
+        keys = {
+            action.name: self._keymap.get(action.name, action.keys[0]).split(",")[0]
+            for action in ACTIONS
+            if action.name.startswith("app.show_")
+        }
         numbers = {"orders": self.status.orders, "listings": self.status.listings} if self.status else {}
         self.top_bar.tabs = tuple(
-            TabTitle(str(digit), title, f"app.show_{name}", count(numbers[name]) if name in numbers else "")
-            for digit, (name, title) in enumerate(TABS, 1)
+            TabTitle(
+                keys.get(f"app.show_{name}", ""),
+                title,
+                f"app.show_{name}",
+                count(numbers[name]) if name in numbers else "",
+                title[:4],
+            )
+            for name, title in TABS
         )
 
     @on(DescendantFocus)

@@ -34,6 +34,7 @@ Cell = tuple[Span, ...]
 
 NOTHING: Cell = (("–", Tone.DIM),)
 BLANK: Cell = ((" ", Tone.PLAIN),)
+MASK = "•••••"
 PENDING_GLYPH = "↻"
 DIFFERS_GLYPH = "≠"
 
@@ -73,6 +74,16 @@ def text(value: object | None, tone: Tone = Tone.PLAIN) -> Cell:
     """Return a cell of one tone; None and empty text read as a dash. Remote text is made safe here."""
     shown = "" if value is None else clean(value)
     return ((shown, tone),) if shown else NOTHING
+
+
+def buyer(value: object | None, tone: Tone = Tone.PLAIN, *, private: bool) -> Cell:
+    """Return a buyer's data as a cell; while the screen is `private` only whether there is any, not even how long."""
+    return text(value, tone) if not private else hidden(text(value, tone))
+
+
+def hidden(cell: Cell) -> Cell:
+    """Return a cell that only tells whether there is something."""
+    return cell if cell == NOTHING else ((MASK, Tone.DIM),)
 
 
 def money(value: Money | None, tone: Tone = Tone.PLAIN, *, currency: bool = True) -> Cell:

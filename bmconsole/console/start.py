@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from bmconsole.errors import BmError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from bmconsole.cache import Cache, Files
     from bmconsole.paths import Paths
     from bmconsole.settings import Profile
@@ -18,14 +20,39 @@ SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter while the screen waits for it."""
 
 
-def run_console(profile: "Profile", paths: "Paths") -> int:
-    """Run the console over a profile until the operator quits; return the exit code.
+def run_console(
+    profile: "Profile",
+    paths: "Paths",
+    *,
+    flags: "Mapping[str, str] | None" = None,
+    story: "Callable[[Workspace], Awaitable[None]] | None" = None,
+) -> int:
+    """Run the console over a profile, and over those that the operator switches to; return the exit code.
 
     A fault of the console's own is told on the terminal that it gave back, and reported without values.
+
+    Args:
+        profile: The profile to begin with.
+        paths: Where files live.
+        flags: What the command line said; it holds for every profile.
+        story: What happens in the workspace beside the console: a demo's events. The console then offers its tour.
 
     Raises:
         BmError: The workspace could not be opened.
     """
+    while True:
+        code, other = _run_one(profile, paths, flags or {}, story)
+        if other is None:
+            return code
+        profile = other
+
+
+def _run_one(
+    profile: "Profile",
+    paths: "Paths",
+    flags: "Mapping[str, str]",
+    story: "Callable[[Workspace], Awaitable[None]] | None",
+) -> "tuple[int, Profile | None]":
     sys.setswitchinterval(SWITCH_SECONDS)
     # Nothing of what is imported becomes garbage: to look for it takes a tenth of the start.
     gc.disable()
@@ -33,7 +60,7 @@ def run_console(profile: "Profile", paths: "Paths") -> int:
     files = pool.submit(_open, profile, paths)
     pool.shutdown(wait=False)
     try:
-        return _run(profile, paths, files)
+        return _run(profile, paths, files, flags, story)
     finally:
         if files.exception() is None:
             files.result().close()
@@ -45,7 +72,13 @@ def _open(profile: "Profile", paths: "Paths") -> "Files":
     return Files(profile, paths)
 
 
-def _run(profile: "Profile", paths: "Paths", files: "Future[Files]") -> int:
+def _run(
+    profile: "Profile",
+    paths: "Paths",
+    files: "Future[Files]",
+    flags: "Mapping[str, str]",
+    story: "Callable[[Workspace], Awaitable[None]] | None",
+) -> "tuple[int, Profile | None]":
     from bmconsole.console.app import FAULTY, ConsoleApp
     from bmconsole.console.personal import Personal
 
@@ -61,9 +94,13 @@ def _run(profile: "Profile", paths: "Paths", files: "Future[Files]") -> int:
 
         gc.freeze()
         gc.enable()
-        return Workspace(profile, paths, await asyncio.wrap_future(files), console=True)
+        workspace = Workspace(profile, paths, await asyncio.wrap_future(files), console=True)
+        if story is not None:
+            app.tell(story(workspace))
+        return workspace
 
-    app = ConsoleApp(open_workspace, open_cache=open_cache, personal=Personal.read(paths, profile.name), paths=paths)
+    personal = Personal.read(paths, profile.name)
+    app = ConsoleApp(open_workspace, open_cache=open_cache, personal=personal, paths=paths, flags=flags)
     app.run()
     if isinstance(app.fault, BmError):
         raise app.fault
@@ -71,5 +108,5 @@ def _run(profile: "Profile", paths: "Paths", files: "Future[Files]") -> int:
         from bmconsole.console.ending import tell
 
         tell(app.fault, paths)
-        return FAULTY
-    return app.return_code or 0
+        return FAULTY, None
+    return app.return_code or 0, app.switch_to

@@ -6,11 +6,13 @@ from textual.dom import DOMNode
 
 from bmconsole.console.actions import ACTIONS, SCOPES, Action, actions_of, bindings
 from bmconsole.console.app import ConsoleApp
+from bmconsole.console.beginning import FirstRun
 from bmconsole.console.palette import ActionCommands
 from bmconsole.console.screens.ask import AskScreen
 from bmconsole.console.screens.bulk import BulkScreen
 from bmconsole.console.screens.conflict import ConflictScreen
 from bmconsole.console.screens.faults import FaultsScreen
+from bmconsole.console.screens.jump import JumpScreen
 from bmconsole.console.screens.scan import ScanScreen
 from bmconsole.console.screens.write import WriteScreen
 from bmconsole.console.tabs.edit import EditTab
@@ -18,10 +20,12 @@ from bmconsole.console.tabs.inspect import InspectTab
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
+from bmconsole.console.tabs.overview import OverviewTab
 from bmconsole.console.tabs.writes import WritesTab
 from bmconsole.console.widgets.commandline import CommandInput
 from bmconsole.console.widgets.completing import CompletingInput
 from bmconsole.console.widgets.dialogs import Dialog
+from bmconsole.console.widgets.figures import Figures
 from bmconsole.console.widgets.filterbar import FilterInput
 from bmconsole.console.widgets.form import ListingForm
 from bmconsole.console.widgets.picker import ColumnPicker, Picker
@@ -35,6 +39,10 @@ PLACES: tuple[type[DOMNode], ...] = (
     EditTab,
     LogTab,
     WritesTab,
+    OverviewTab,
+    Figures,
+    FirstRun,
+    JumpScreen,
     VirtualTable,
     FilterInput,
     CommandInput,
@@ -50,7 +58,7 @@ PLACES: tuple[type[DOMNode], ...] = (
     ScanScreen,
     ConflictScreen,
 )
-SCREENS = {"picker", "columns", "dialog", "review", "faults", "ask", "bulk", "scan", "conflict"}
+SCREENS = {"picker", "columns", "dialog", "review", "faults", "ask", "bulk", "scan", "conflict", "beginning", "jump"}
 """The scopes of screens that close: there is nothing to find in the palette while they are open."""
 
 
@@ -90,5 +98,5 @@ def test_tabs_bind_what_the_registry_says() -> None:
 def test_the_palette_offers_every_action_but_bare_movements() -> None:
     offered = {action.name for action in ActionCommands._shown()}
     missing = {action.scope for action in ACTIONS if action.name not in offered}
-    assert missing <= {"table", "filter", "command", "typing", "app"} | SCREENS
+    assert missing <= {"table", "filter", "command", "typing", "app", "figures"} | SCREENS
     assert {action.name for action in ACTIONS if action.scope == "app"} - offered == {"app.command_palette"}

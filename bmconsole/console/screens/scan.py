@@ -16,7 +16,7 @@ from bmconsole.console import intents as words
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
 from bmconsole.console.completion import Suggestion, matching
-from bmconsole.console.look import BLANK, PENDING_GLYPH, Cell, Tone, count, text
+from bmconsole.console.look import BLANK, MASK, PENDING_GLYPH, Cell, Tone, count, text
 from bmconsole.console.screens.ask import AskScreen
 from bmconsole.console.screens.carrying import Carrying, Task, said, tell
 from bmconsole.console.screens.scanning import Parcel, Scanning, Step
@@ -269,6 +269,8 @@ class ScanScreen(ModalScreen[None]):
         address = order.shipping_address
         town = " ".join(part for part in (address.postal_code, address.city) if part)
         where = ", ".join(part for part in (address.name, town, order.country_code) if part)
+        if getattr(self.app, "private", False):
+            where = ", ".join(part for part in (MASK, order.country_code) if part)
         return [*lines, text(where, Tone.DIM)]
 
     def _collected(self) -> list[Cell]:

@@ -1,6 +1,7 @@
 """One order as Back Market answers it now, beside what the cache holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.console import Group
@@ -11,20 +12,21 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.events import Resize
 
-from bmconsole.console import facts, look
+from bmconsole.console import facts, inspecting, look, privacy
 from bmconsole.console.actions import bindings
 from bmconsole.console.facts import Fact, Section
 from bmconsole.console.look import DIFFERS_GLYPH, NOTHING, Cell, Tone
-from bmconsole.console.tabs.order_acts import BY_STATUS, OFFERED, OrderActs
+from bmconsole.console.tabs.inspect_more import InspectMore
+from bmconsole.console.tabs.order_acts import BY_STATUS, OFFERED
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.sheet import Sheet
-from bmconsole.domain.orders import OPEN, Order
+from bmconsole.domain.orders import Order
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import OrderInspection, Query
 from bmconsole.errors import BmError, NotFound
 
 
-class InspectTab(OrderActs):
+class InspectTab(InspectMore):
     """Cached at once, live as soon as it comes; what differs is marked."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("inspect", "order")
@@ -61,12 +63,26 @@ class InspectTab(OrderActs):
     def open(self, order_id: int) -> None:
         """Show another order: the cached one first."""
         self.order_id, self.inspection, self._cached, self.error = order_id, None, None, None
+        self._intents, self._notes = [], []
         self._scroll.scroll_home(animate=False)
         self._inspect()
 
     def action_refresh(self) -> None:
         if self.order_id is not None:
             self._inspect()
+
+    def ask_again(self) -> None:
+        self.action_refresh()
+
+    def show_again(self) -> None:
+        self._show()
+
+    def repaint(self) -> None:
+        self._show()
+
+    def renew(self) -> None:
+        if self.ready and self.order_id is not None:
+            self.renew_past()
 
     # What is done to the order.
 
@@ -95,9 +111,11 @@ class InspectTab(OrderActs):
         if self.order_id is None:
             return
         self._loading, self.error = True, None
+        self.asked()
         try:
             if self._cached is None:
                 self._cached = await self._from_cache(self.order_id)
+                await self.read_past(self.order_id)
             self._show()
             self.inspection = await self.workspace.inspect_order(self.order_id)
         except BmError as error:
@@ -130,7 +148,7 @@ class InspectTab(OrderActs):
         if order is None:
             body.show()
         else:
-            body.draw(lambda: Group(*self._parts(body)))
+            body.draw(lambda: self.raw_text(body) if self.raw else Group(*self._parts(body)))
 
     def _title(self, order: Order | None) -> Cell:
         gap: Cell = (("   ", Tone.DIM),)
@@ -139,8 +157,8 @@ class InspectTab(OrderActs):
             return title
         now = self.workspace.now()
         title += gap + look.status(order.status)
-        if order.due is not None and order.status in OPEN:
-            title += gap + look.due(order.due, order.late(now), True, now)
+        if due := inspecting.clock(order, now, self.workspace.zone):
+            title += gap + due
         return title + gap + look.money(order.price, Tone.STRONG)
 
     def _state(self) -> Cell:
@@ -148,7 +166,6 @@ class InspectTab(OrderActs):
             return ((f"× {self.error.line()}", Tone.BAD), ("   r tries again", Tone.DIM))
         if self._loading or self.inspection is None:
             return (("asking Back Market…", Tone.DIM),)
-        asked = look.moment(self.inspection.fetched_at, self.workspace.zone, seconds=True)
         number = len(self.inspection.differing)
         if self.inspection.cached is None:
             verdict: Cell = (("was not cached", Tone.WARN),)
@@ -156,7 +173,7 @@ class InspectTab(OrderActs):
             verdict = ((f"{DIFFERS_GLYPH} {number} field{'s' * (number != 1)} changed since cached", Tone.WARN),)
         else:
             verdict = (("✓ ", Tone.GOOD), ("same as cached", Tone.PLAIN))
-        return (*verdict, (f"   live at {asked}", Tone.DIM))
+        return (*verdict, *self.freshness(self.inspection))
 
     def _parts(self, sheet: Sheet) -> list[Text | Table]:
         inspection = self.inspection
@@ -164,11 +181,17 @@ class InspectTab(OrderActs):
         live = inspection.live if inspection else None
         differing = frozenset(inspection.differing) if inspection else frozenset()
         found = facts.sections(cached, live, self.workspace.zone)
+        order = live or cached
+        if order is not None and (note := inspecting.other_name(order)):
+            found = [replace(each, note=note) if each.path == "shipping_address" else each for each in found]
+        if self.private:
+            found = privacy.sections(found)
         table = self._grid()
         table.add_row("", "", sheet.styled((("CACHED", Tone.DIM),)), sheet.styled((("LIVE", Tone.DIM),)))
         for position, section in enumerate(found):
             self._section(table, sheet, section, differing, first=position == 0)
-        parts: list[Text | Table] = [table]
+        above = [sheet.styled((("   ", Tone.DIM), *line)) for line in self.above(order)] if order is not None else []
+        parts: list[Text | Table] = [*above, table]
         shown = {fact.path for section in found for fact in section.facts} | {section.path for section in found}
         if rest := sorted(differing - shown):
             parts += [
@@ -177,6 +200,8 @@ class InspectTab(OrderActs):
             ]
         if inspection is not None and inspection.unknown:
             parts += [Text(), self._unknown(sheet, inspection)]
+        if order is not None:
+            parts += self.below(sheet, order)
         return parts
 
     def _section(
@@ -228,6 +253,8 @@ class InspectTab(OrderActs):
         table.add_row("", sheet.styled((("Unknown fields", Tone.STRONG),)))
         for name, value in inspection.unknown.items():
             shown = look.text(clean(value, limit=300))
+            if self.private and privacy.may_tell(name):
+                shown = look.hidden(shown)
             table.add_row(
                 sheet.styled((("?", Tone.DIM),)), sheet.styled(look.text(name, Tone.DIM)), sheet.styled(shown)
             )

@@ -46,9 +46,9 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
             Column("price", "Price", 12, lambda row: look.money(row.price), right=True, sort="price"),
             Column("market", "Market", 8, lambda row: look.text(row.country_code, Tone.DIM), rank=4, sort="market"),
             Column("items", "Items", 20, self._items, grow=4, most=60),
-            Column("buyer", "Buyer", 18, lambda row: look.text(row.buyer), grow=1, most=28, rank=2, sort="buyer"),
-            Column("city", "City", 12, lambda row: look.text(row.city, Tone.DIM), grow=1, most=22, rank=6),
-            Column("tracking", "Tracking", 15, lambda row: look.text(row.tracking, Tone.DIM), rank=7, sort="tracking"),
+            Column("buyer", "Buyer", 18, lambda row: self._buyer(row.buyer), grow=1, most=28, rank=2, sort="buyer"),
+            Column("city", "City", 12, lambda row: self._buyer(row.city, Tone.DIM), grow=1, most=22, rank=6),
+            Column("tracking", "Tracking", 15, lambda row: self._buyer(row.tracking), rank=7, sort="tracking"),
             Column("created", "Created", 12, lambda row: self._time(row, created=True), rank=3, sort="created"),
             Column("modified", "Changed", 12, lambda row: self._time(row, created=False), rank=8, sort="modified"),
         )
@@ -103,6 +103,9 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
     def _open(self, event: VirtualTable.Chosen) -> None:
         event.stop()
         self.post_message(self.Opened(int(event.key)))
+
+    def _buyer(self, value: str | None, tone: Tone = Tone.PLAIN) -> Cell:
+        return look.buyer(value, tone, private=bool(getattr(self.app, "private", False)))
 
     def _mark(self, row: OrderRow) -> Cell:
         return ((look.PENDING_GLYPH, Tone.WARN),) if row.pending else ((" ", Tone.PLAIN),)

@@ -22,6 +22,7 @@ class TabTitle:
     title: str
     action: str
     badge: str = ""
+    short: str = ""
 
 
 def spread(left: Sequence[Piece], right: Sequence[Piece], width: int) -> list[Piece]:
@@ -43,6 +44,7 @@ class TopBar(LineBar):
     current = reactive("")
     status: reactive[WorkspaceStatus | None] = reactive(None, repaint=False)
     market = reactive("")
+    private = reactive(False)
 
     def watch_status(self) -> None:
         self.renew()
@@ -51,16 +53,21 @@ class TopBar(LineBar):
         """Return the pieces of the bar; a narrow one leaves out the name and the badges first."""
         roomy = width >= 110
         left: list[Piece] = [(" bmconsole ", Tone.STRONG, ""), ("  ", Tone.DIM, "")] if roomy else [(" ", Tone.DIM, "")]
+        whose = self._whose(roomy)
+        full = sum(cell_len(f"{tab.key} {tab.title}  ") for tab in self.tabs) + sum(cell_len(each[0]) for each in whose)
+        # All of them by their short names rather than some of them not at all.
+        tight = full + 1 > width
         for tab in self.tabs:
             here = tab.title == self.current
+            title = tab.short if tight and not here else tab.title
             left += [
                 (f"{tab.key} ", Tone.KEY if here else Tone.DIM, tab.action),
-                (tab.title, Tone.STRONG if here else Tone.DIM, tab.action),
+                (title, Tone.STRONG if here else Tone.DIM, tab.action),
             ]
             if tab.badge and roomy:
                 left.append((f" {tab.badge}", Tone.DIM, tab.action))
-            left.append(("   " if roomy else "  ", Tone.DIM, ""))
-        return spread(left, self._whose(roomy), width)
+            left.append(("   " if roomy else " " if tight else "  ", Tone.DIM, ""))
+        return spread(left, whose, width)
 
     def _whose(self, roomy: bool) -> list[Piece]:
         status = self.status
@@ -68,6 +75,8 @@ class TopBar(LineBar):
             return [("opening… ", Tone.DIM, "")]
         badge = ENVIRONMENT_BADGE.get(status.environment, Tone.BADGE_WARN)
         pieces: list[Piece] = [(f" {clean(status.environment).upper()} ", badge, "")]
+        if self.private:
+            pieces.insert(0, (" PRIVATE ", Tone.BADGE_WARN, "app.perform('app.privacy')"))
         if roomy:
             pieces.append((f" {clean(status.profile, limit=20)}", Tone.PLAIN, ""))
         pieces.append((f" {self.market}", Tone.STRONG, "app.perform('app.next_market')"))

@@ -1,0 +1,133 @@
+"""Privacy, jumping and other profiles: by key, by palette and by `:`."""
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Static
+
+from bmconsole.console.app import ConsoleApp
+from bmconsole.console.look import MASK, plain
+from bmconsole.console.palette import ActionCommands
+from bmconsole.console.screens.jump import JumpScreen, labelled
+from bmconsole.console.switching import other_profile, profiles
+from bmconsole.console.tour import STEPS
+from bmconsole.errors import SettingsError, UsageError
+from bmconsole.paths import Paths, write_private
+from bmconsole.settings import Profile
+from bmconsole.workspace import Workspace
+from tests.console.conftest import Desk, Sit
+from tests.console.waiting import until
+
+TWO = """
+[profile.eu]
+base_url = "http://127.0.0.1:1"
+markets = "fr-fr"
+token = "first"
+
+[profile.us]
+base_url = "http://127.0.0.1:2"
+markets = "en-us"
+token = "second"
+"""
+
+
+def buyers(desk: Desk) -> set[str]:
+    """Return what the table shows in its columns of buyers."""
+    tab = desk.app.orders
+    columns = [column for column in tab.build_columns() if column.name in ("buyer", "city")]
+    return {plain(column.cell(row)) for row in tab.table.rows_between(0, 50) for column in columns}
+
+
+def chosen_by(app: ConsoleApp) -> Profile | None:
+    return app.switch_to
+
+
+async def command(desk: Desk, typed: str) -> None:
+    await desk.press("colon")
+    desk.app.command_line.input.value = typed
+    await desk.press("enter")
+
+
+async def test_buyers_are_hidden_by_key_and_by_command(sit: Sit, filled: Workspace) -> None:
+    async with sit() as desk:
+        await until(lambda: desk.app.orders.table.row_count > 0)
+        before = buyers(desk)
+        assert len(before) > 5
+        await desk.press("V")
+        assert buyers(desk) <= {MASK, "–"}
+        assert any("PRIVATE" in piece[0] for piece in desk.app.top_bar.line(140))
+        await command(desk, "privacy")
+        await until(lambda: not desk.app.private)
+        assert buyers(desk) == before
+        assert "app.privacy" in {action.name for action in ActionCommands._shown()}
+
+
+async def test_a_letter_jumps_to_what_takes_the_focus(sit: Sit, filled: Workspace) -> None:
+    async with sit() as desk:
+        await until(lambda: desk.app.orders.table.row_count > 0)
+        chain = desk.app.screen.focus_chain
+        letters = labelled(chain)
+        await desk.press("apostrophe")
+        assert isinstance(desk.app.screen, JumpScreen)
+        assert len(desk.app.screen.query(Static)) >= len(letters)
+        letter = next(letter for letter, target in letters.items() if target is desk.app.orders.table)
+        await desk.press(letter)
+        await until(lambda: desk.app.focused is desk.app.orders.table)
+        await desk.press("apostrophe", "escape")
+        await until(lambda: not isinstance(desk.app.screen, JumpScreen))
+
+
+def test_profiles_switch_only_where_nothing_holds_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths.under(tmp_path)
+    write_private(paths.config_file, TWO)
+    assert profiles(paths) == ["eu", "us"]
+    other = other_profile("us", paths, {"access": "viewer"})
+    assert other.markets == ("en-us",)
+    assert other.access == "viewer"
+    with pytest.raises(UsageError, match="no profile"):
+        other_profile("jp", paths, {})
+    monkeypatch.setenv("BMCONSOLE_TOKEN", "one-for-all")
+    with pytest.raises(SettingsError, match="BMCONSOLE_TOKEN"):
+        other_profile("us", paths, {})
+
+
+async def test_choosing_a_profile_ends_the_console_with_it(filled: Workspace, tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "other")
+    write_private(paths.config_file, TWO)
+
+    async def opened() -> Workspace:
+        return await Workspace.open(filled.profile, filled.paths, console=True)
+
+    app = ConsoleApp(opened, engine=False, paths=paths)
+    async with app.run_test() as pilot:
+        await until(lambda: app.status is not None)
+        await app.switch_profile("nowhere")
+        assert app.switch_to is None
+        await pilot.press("ctrl+o")
+        await until(lambda: len(app.screen_stack) > 1)
+        await pilot.press("down", "enter")
+        await until(lambda: not app.is_running)
+    chosen = chosen_by(app)
+    assert chosen is not None
+    assert chosen.name == "us"
+
+
+async def test_the_tour_goes_its_steps_and_is_left_at_any_time(sit: Sit, filled: Workspace) -> None:
+    async with sit(size=(80, 24)) as desk:
+        await until(lambda: desk.app.orders.table.row_count > 0)
+        await desk.press("f2")
+        tour = desk.app.tour
+        assert tour is not None
+        assert len(STEPS) == 8
+        seen = []
+        for step in STEPS:
+            await desk.press("greater_than_sign")
+            await until(lambda step=step: step.title in tour.bar.sheet.text)  # type: ignore[misc]  # bound now
+            seen.append(tour.at)
+        assert seen == list(range(8))
+        await desk.press("less_than_sign")
+        assert tour.at == 6
+        await desk.press("f2")
+        await until(lambda: desk.app.tour is None and not tour.bar.is_attached)
+        await desk.press("f2", "greater_than_sign", "f2")
+        assert desk.app.tour is None
