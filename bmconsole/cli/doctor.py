@@ -1,6 +1,9 @@
 """`bmconsole doctor`: what is wrong on this machine, and the way out of it."""
 
 import asyncio
+import os
+import shutil
+import sys
 
 import click
 
@@ -11,14 +14,22 @@ from bmconsole.cli.output import print_json, print_table
 @click.command(cls=Command)
 @click.pass_obj
 def doctor(call: Call) -> int:
-    """Look for what is wrong: files, versions, copies, quarantine, the audit, the clock.
+    """Look for what is wrong: settings, token, host, clock, files and their modes, disk, processes, terminal.
 
     Repairs nothing. Ends with 1 when it finds a fault.
     """
-    profile = call.profile("optional")
-    from bmconsole.doctor import Level, examine
+    from bmconsole.doctor import Level, Terminal, examine
 
-    found = asyncio.run(examine(profile, call.paths))
+    columns, rows = shutil.get_terminal_size()
+    there = Terminal(
+        is_terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        encoding=getattr(sys.stdout, "encoding", None) or "ascii",
+        columns=columns,
+        rows=rows,
+        environ=os.environ,
+    )
+    flags = {"access": "viewer"} if call.read_only else {}
+    found = asyncio.run(examine(call.profile_name, call.paths, there, overrides=flags))
     faults = sum(finding.level is Level.FAULT for finding in found)
     if call.json:
         print_json({"faults": faults, "findings": found})

@@ -67,13 +67,7 @@ class Presence:
 
     def everyone(self) -> list[ProcessState]:
         """Return every process that stays, of all profiles, oldest first; what the dead left is cleared away."""
-        found = []
-        for path in self._folder.glob("*.json"):
-            if self._life.is_dead(path.stem):
-                path.unlink(missing_ok=True)
-            elif (state := _read(path)) is not None:
-                found.append(state)
-        return sorted(found, key=lambda state: (state.started, state.pid))
+        return _everyone(self._folder, self._life)
 
     async def _keep(self) -> None:
         await asyncio.sleep(_SHORT_SECONDS)
@@ -106,6 +100,25 @@ class Presence:
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+
+def everyone(ledger: Path) -> list[ProcessState]:
+    """Return what `Presence.everyone` does, for who is no such process."""
+    life = Life(ledger / "lives")
+    try:
+        return _everyone(ledger / "processes", life)
+    finally:
+        life.end()
+
+
+def _everyone(folder: Path, life: Life) -> list[ProcessState]:
+    found = []
+    for path in folder.glob("*.json"):
+        if life.is_dead(path.stem):
+            path.unlink(missing_ok=True)
+        elif (state := _read(path)) is not None:
+            found.append(state)
+    return sorted(found, key=lambda state: (state.started, state.pid))
 
 
 def _read(path: Path) -> ProcessState | None:

@@ -1,19 +1,17 @@
-"""Looks for what is wrong with a profile on this machine, repairs nothing, and says the way out of each fault."""
+"""What can be wrong with the files of a profile: structure, schema, contents against their hashes, modes, copies."""
 
-import asyncio
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from bmconsole.doctor.finding import Finding, Level
 from bmconsole.domain.text import clean
 from bmconsole.domain.times import ago
 from bmconsole.errors import BmError, DiskTrouble
 from bmconsole.paths import Paths, readable_by_others
-from bmconsole.settings import Profile
 from bmconsole.store import backup, hashes, health, quarantine
 from bmconsole.store import intents as intent_rows
 from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
@@ -22,51 +20,26 @@ from bmconsole.store.sqlite import Connection, Schema, connect, sqlite3, whole
 _SYNC_AGAIN = "Move mirror.db away and run “bmconsole sync”: everything in it comes from Back Market."
 _RESTORE = "Run “bmconsole restore”, or move the file away to begin anew."
 _NAMED = 3
-_CLOCK_FAULT = timedelta(minutes=5)
-_CLOCK_NOTE = timedelta(seconds=5)
 
 
-class Level(StrEnum):
-    """How bad it is: a fault makes `doctor` end with 1, a note does not."""
-
-    OK = "ok"
-    NOTE = "note"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and the way out where something is wrong."""
-
-    check: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-async def examine(profile: Profile, paths: Paths) -> list[Finding]:
-    """Look at everything; one request tells the server's clock, if the profile has a token and its files are sound."""
-    found = await asyncio.to_thread(lambda: list(_at_rest(profile, paths)))
-    return [*found, await _clock(profile, paths, sound=all(finding.level is not Level.FAULT for finding in found))]
-
-
-def _at_rest(profile: Profile, paths: Paths) -> Iterator[Finding]:
+def files(name: str, paths: Paths) -> Iterator[Finding]:
+    """Look at the files of the profile `name`; nothing is written to them."""
     yield library(sqlite3.sqlite_version)
-    folder = paths.profile_data(profile.name)
+    folder = paths.profile_data(name)
     try:
         health.refuse_network(folder)
     except DiskTrouble as trouble:
         yield Finding("folder", Level.FAULT, trouble.message, trouble.hint or "")
-    yield _private(profile, paths, folder)
-    for name, schema in (("mirror", MIRROR), ("journal", JOURNAL), ("history", HISTORY)):
-        path = folder / f"{name}.db"
+    yield _private(name, paths, folder)
+    for stem, schema in (("mirror", MIRROR), ("journal", JOURNAL), ("history", HISTORY)):
+        path = folder / f"{stem}.db"
         try:
             yield from _file(path, schema)
         except BmError as error:
-            yield Finding(name, Level.FAULT, error.message, error.hint or "")
+            yield Finding(stem, Level.FAULT, error.message, error.hint or "")
         except sqlite3.Error as error:
             fault = health.trouble(path, error)
-            yield Finding(name, Level.FAULT, fault.message, fault.hint or "")
+            yield Finding(stem, Level.FAULT, fault.message, fault.hint or "")
     yield _backups(folder)
     if aside := [path.name for path in health.moved_aside(folder / "mirror.db") if path.suffix == ".db"]:
         yield Finding(
@@ -92,8 +65,8 @@ def library(version: str) -> Finding:
     )
 
 
-def _private(profile: Profile, paths: Paths, folder: Path) -> Finding:
-    places = [paths.config_file, paths.token_file(profile.name), folder, *sorted(folder.iterdir())]
+def _private(name: str, paths: Paths, folder: Path) -> Finding:
+    places = [paths.config_file, paths.token_file(name), folder, *sorted(folder.iterdir())]
     open_to_others = [path for path in places if path.exists() and readable_by_others(path)]
     if not open_to_others:
         return Finding("modes", Level.OK, "Only you can read the files.")
@@ -101,7 +74,7 @@ def _private(profile: Profile, paths: Paths, folder: Path) -> Finding:
         "modes",
         Level.FAULT,
         f"Other accounts of this machine may read {', '.join(str(path) for path in open_to_others[:_NAMED])}.",
-        "Take their rights away: chmod go= on each of them.",
+        f"Run: chmod go= {shlex.join(str(path) for path in open_to_others)}",
     )
 
 
@@ -174,21 +147,3 @@ def _backups(folder: Path) -> Finding:
         return Finding("backups", Level.NOTE, "The journal was never copied.", "“bmconsole run” copies it once a day.")
     age = ago(datetime.fromtimestamp(newest.stat().st_mtime, UTC), datetime.now(UTC))
     return Finding("backups", Level.OK, f"The journal was last copied {age} ago, to {newest}.")
-
-
-async def _clock(profile: Profile, paths: Paths, *, sound: bool) -> Finding:
-    if profile.token is None or not sound:
-        return Finding("clock", Level.NOTE, "The server's clock was not asked.", "It takes a token and sound files.")
-    from bmconsole.workspace import Workspace
-
-    try:
-        async with await Workspace.open(profile, paths) as workspace:
-            await workspace.check_token()
-            skew = datetime.now(UTC) - workspace.now()
-    except BmError as error:
-        return Finding("clock", Level.NOTE, f"The server's clock was not told: {error.message}", error.hint or "")
-    seconds = skew.total_seconds()
-    told = f"This machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the server's."
-    if abs(skew) <= _CLOCK_NOTE:
-        return Finding("clock", Level.OK, "This machine's clock agrees with the server's.")
-    return Finding("clock", Level.FAULT if abs(skew) > _CLOCK_FAULT else Level.NOTE, told, "Set this machine's clock.")
