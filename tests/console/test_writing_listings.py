@@ -283,3 +283,36 @@ async def test_rows_are_exported_and_come_back_without_a_change(filled: Workspac
         await command(desk, f"export {tmp_path}/pick.csv")
         await until(lambda: (tmp_path / "pick.csv").exists() and bool((tmp_path / "pick.csv").read_text()))
         assert (tmp_path / "pick.csv").read_text().startswith("order_id,status,due,sku")
+
+
+async def test_no_key_of_a_viewer_sends_or_writes_anything(filled: Workspace, sit: Sit, tmp_path: Path) -> None:
+    rows = await wares(filled, 2)
+    plan = await filled.plan_listing(rows[0].id, None, {"quantity": "+1"})
+    await filled.apply(plan)
+    file = tmp_path / "stock.csv"
+    file.write_text(f"id;quantity\n{rows[1].id};99\n")
+    async with sit(access="viewer") as desk:
+        before, known = len(desk.sandbox.journal.writes), await desk.workspace.intents(limit=0)
+        await until(lambda: desk.app.orders.table.cursor_key is not None)
+        for where, keys in (("status:to-accept", "aX"), ("status:to-ship", "pPR"), ("status:shipped", "RIn")):
+            await desk.search(where)
+            await until(lambda: desk.app.orders.table.cursor_row is not None)
+            for key in keys:
+                desk.app.clear_notifications()
+                await desk.press(key)
+                await until(lambda: told(desk, "access is viewer"))
+                assert len(desk.app.screen_stack) == 1, key
+        await mark(desk, rows)
+        for key in "b0OI":
+            desk.app.clear_notifications()
+            await desk.press(key)
+            await until(lambda: told(desk, "access is viewer"))
+            assert len(desk.app.screen_stack) == 1, key
+        await desk.press("6")
+        await until(lambda: desk.app.writes.chosen is not None)
+        for line in ("writes.undo", f"undo {known[0].id}", f"import {file}", f"ship-file {file}"):
+            desk.app.clear_notifications()
+            await command(desk, line)
+            await until(lambda: told(desk, "access is viewer"))
+        assert len(desk.sandbox.journal.writes) == before
+        assert await desk.workspace.intents(limit=0) == known

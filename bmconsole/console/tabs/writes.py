@@ -1,98 +1,35 @@
 """Everything that was written: what is unfinished, in conflict, refused, done; taken back or decided from here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.message import Message
-from textual.reactive import reactive
 
 from bmconsole.console import intents as words
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
-from bmconsole.console.look import INTENT_LOOK, Cell, Tone, count
-from bmconsole.console.screens import files
-from bmconsole.console.screens.ask import AskScreen
-from bmconsole.console.screens.carrying import Task, refused_to_viewer, undo, write
+from bmconsole.console.look import Cell, Tone
+from bmconsole.console.screens.carrying import refused_to_viewer, undo
 from bmconsole.console.screens.conflict import ConflictScreen
+from bmconsole.console.tabs.deciding import Deciding, WriteRow
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.tab import Tab
-from bmconsole.console.widgets.bars import Piece
 from bmconsole.console.widgets.columns import Column
-from bmconsole.console.widgets.dialogs import Confirm
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.source import Near
+from bmconsole.console.widgets.statebar import VIEWS as VIEWS
+from bmconsole.console.widgets.statebar import StateBar
 from bmconsole.console.widgets.table import VirtualTable
-from bmconsole.console.widgets.toned import LineBar
 from bmconsole.domain.intents import Intent, IntentQuery, IntentState
 from bmconsole.domain.text import clean
-from bmconsole.domain.transitions import INVOICE
-from bmconsole.errors import BmError, Guarded, NotFound, UsageError
+from bmconsole.errors import BmError, Guarded, NotFound
 
-UNFINISHED = tuple(state.value for state in IntentState if state.unfinished)
-VIEWS: dict[str, tuple[str, ...]] = {
-    "all": (),
-    "unfinished": UNFINISHED,
-    "conflict": ("conflict",),
-    "rejected": ("rejected",),
-    "unknown": ("unknown",),
-    "confirmed": ("confirmed",),
-    "dropped": ("dropped",),
-}
-"""What can be shown, with the states that are in it."""
 _TO_DECIDE = (IntentState.CONFLICT, IntentState.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRow:
-    """A write with what people call its target."""
-
-    id: str
-    intent: Intent
-    label: str
-
-
-class StateBar(LineBar):
-    """The views with how many writes are in each; a click shows one."""
-
-    counts: reactive[Mapping[str, int]] = reactive[Mapping[str, int]](dict)
-    view = reactive("all")
-    run = reactive("")
-
-    @dataclass
-    class Picked(Message):
-        """A view was clicked."""
-
-        view: str
-
-    def line(self, width: int) -> list[Piece]:
-        """Return the views; those without a write are left out where there is little room."""
-        pieces: list[Piece] = [(" ", Tone.DIM, "")]
-        for name, states in VIEWS.items():
-            number = sum(self.counts.get(state, 0) for state in states) if states else sum(self.counts.values())
-            if not number and name not in ("all", self.view) and width < 110:
-                continue
-            here = name == self.view
-            tone = INTENT_LOOK[IntentState(name)][1] if name in self.counts and name != "confirmed" else Tone.PLAIN
-            number_tone = Tone.DIM if not number else tone if tone is not Tone.GOOD else Tone.PLAIN
-            action = f"pick({name!r})"
-            pieces += [
-                (name, Tone.KEY if here else Tone.DIM, action),
-                (f" {count(number)}", Tone.STRONG if here else number_tone, action),
-                ("   ", Tone.DIM, ""),
-            ]
-        if self.run:
-            pieces.append((f"only run {clean(self.run, limit=40)}", Tone.WARN, ""))
-        return pieces
-
-    def action_pick(self, view: str) -> None:
-        self.post_message(self.Picked(view))
-
-
-class WritesTab(Tab):
+class WritesTab(Deciding):
     """The journal, newest first; below it all of the write under the cursor."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("writes",)
@@ -280,75 +217,10 @@ class WritesTab(Tab):
             self.action_open()
         elif answer is not None and not await refused_to_viewer(self.app, self.workspace):
             try:
-                await self._decide(row, answer)
+                await self.decide(row, answer)
             except BmError as error:
                 self.complain(error, title=f"Write {row.intent.id}")
         self.renew()
-
-    async def _decide(self, row: WriteRow, answer: str) -> None:
-        intent = row.intent
-        if answer == "keep":
-            await self.workspace.resolve(intent.id, "keep")
-            self.notify(f"Write {intent.id}: what is there stays.", timeout=4, markup=False)
-        elif answer == "ours" and intent.state is IntentState.UNKNOWN:
-            await self._resend(row)
-        elif answer == "ours":
-            plan = await self.workspace.plan_overwrite(intent.id)
-            if not plan.intents:
-                await self.workspace.resolve(intent.id, "overwrite", plan=plan)
-                self.notify(f"Write {intent.id}: what is there is what you want.", timeout=4, markup=False)
-                return
-            task = Task(f"Write ours over theirs: {row.label}", intent.market or "", plan, resolves=intent.id)
-            await write(self.app, self.workspace, task)
-        elif answer == "edit":
-            await self._edit(row)
-
-    async def _resend(self, row: WriteRow) -> None:
-        intent = row.intent
-        content: bytes | None = None
-        if intent.kind == INVOICE:
-            lead = files.lead("The same file as before; its hash is compared.")
-            path: str | None = await self.app.push_screen_wait(
-                AskScreen("Send the invoice again", lead, completer=files.complete_path, check=files.check_readable)
-            )
-            if path is None:
-                return
-            content = await files.read(path)
-        elif not await self.app.push_screen_wait(
-            Confirm("Send it again?", f"{row.label}: what is there is read first; only then it is sent.", yes="send it")
-        ):
-            return
-        self.notify("Reading, then sending again…", timeout=2, markup=False)
-        (ended,) = await self.workspace.resolve(intent.id, "resend", content=content)
-        good = ended.state is IntentState.CONFIRMED
-        told = f"{row.label}: {look.plain(words.ending(ended))}"
-        self.notify(told, severity="information" if good else "error", timeout=8, markup=False)
-
-    async def _edit(self, row: WriteRow) -> None:
-        """Write other values than ours, based on what is there now."""
-        intent = row.intent
-        typed: dict[str, str] = {}
-        for name, value in intent.want.items():
-            ours = "" if value is None else str(value)
-            said: str | None = await self.app.push_screen_wait(
-                AskScreen(
-                    f"{row.label}: {words.field_name(name)}",
-                    files.lead(f"You wanted {words.value_of(name, value)}; Enter goes on to the review."),
-                    value=ours,
-                    empty=True,
-                )
-            )
-            if said is None:
-                return
-            typed[name] = said
-        await self.workspace.refresh_listing(intent.target)
-        plan, left_out = await self.workspace.plan_bulk([intent.target], intent.market, typed)
-        if left_out:
-            raise left_out[0].error
-        if not plan.intents:
-            raise UsageError("That is what is there now.", hint="Keep theirs then.")
-        task = Task(f"Write another value: {row.label}", intent.market or "", plan, resolves=intent.id)
-        await write(self.app, self.workspace, task)
 
     @on(VirtualTable.Chosen)
     def _enter(self, event: VirtualTable.Chosen) -> None:
