@@ -27,7 +27,7 @@ from bmconsole.store import listings as listing_rows
 from bmconsole.store import outcomes as outcome_rows
 from bmconsole.store import pauses as pause_rows
 from bmconsole.store import runs as run_rows
-from bmconsole.store.decisions import FAILED, STOPPED, WRITTEN, Kept, state_of
+from bmconsole.store.decisions import FAILED, STOPPED, WRITTEN, Kept, Key
 from bmconsole.store.listings import ListingRecord
 from bmconsole.store.outcomes import Changed
 from bmconsole.store.sqlite import Connection
@@ -38,6 +38,7 @@ AT_ONCE = 3
 """How many listings a run works on at the same time."""
 _LINES = "sku_lines"
 _SHARE_OF_TIMER = 0.9
+_MOST_ALERTS = 20
 _LINES_LOOK = 5.0
 """Seconds between looks at whether a line of the SKU limit has become free."""
 
@@ -105,25 +106,19 @@ class Carrying(Following):
         rules = await self.rules()
         planned = await self.plan_repricing(rules=rules)
         number, name = await self._begin_run(cause, rules)
-        ids = await self._keep(number, [row.decision for row in planned.decisions], state_of)
-        rows = [replace(row, id=ids.get(row.decision.key, 0), run=name) for row in planned.decisions]
-        chosen = [Candidate(row.decision, row.id) for row in rows if row.decision.decision is Verdict.WRITE]
+        ids, fresh = await self._keep(number, planned.decisions)
+        chosen = await asyncio.to_thread(_to_write, planned, ids)
         notice = None
         if planned.breaker is not None:
             notice = f"run-breaker: {planned.breaker}; the decisions wait for approval"
             await self.note("warning", "repricing", notice)
-        for row in rows:
-            if row.decision.alert:
-                await self.note(
-                    "warning", "repricing", f"{row.decision.sku} {row.decision.market}: {row.decision.reason}",
-                    f"listing:{row.decision.listing}",
-                )  # fmt: skip
+        await self._tell_alerts([decision for decision in fresh if decision.alert])
         result = await self._carry_run(
             chosen, number, name, rules, approved=False, priority=Priority.NORMAL, within=within
         )
         counts = dict(planned.counts) | dict(result.states)
         await self._end_run(number, counts, result.stopped or notice)
-        return replace(planned, run=name, decisions=tuple(rows), counts=counts, breaker=planned.breaker)
+        return replace(planned, run=name, counts=counts)
 
     async def reprice_by_timer(self, every: float | None) -> str:
         """Do what the engine's timer asks for, within nine tenths of the time until the next run; return what was done.
@@ -146,10 +141,8 @@ class Carrying(Following):
         self._need("operator", "reprice")
         rules = await self.rules()
         number, name = await self._begin_run("apply", rules)
-        decisions = [row.decision for row in planned.decisions]
-        tripped = planned.breaker is not None
-        ids = await self._keep(number, decisions, state_of)
-        if tripped:
+        ids, _ = await self._keep(number, planned.decisions)
+        if planned.breaker is not None:
             notice = f"run-breaker: {planned.breaker}"
             await self._end_run(number, planned.counts, notice)
             raise Guarded(
@@ -157,7 +150,7 @@ class Carrying(Following):
                 field="run-breaker",
                 hint="The decisions wait: look at them, and approve with `bmconsole reprice approve`.",
             )
-        chosen = [Candidate(each, ids.get(each.key)) for each in decisions if each.decision is Verdict.WRITE]
+        chosen = await asyncio.to_thread(_to_write, planned, ids)
         result = await self._carry_run(chosen, number, name, rules, approved=True, priority=Priority.HIGH, show=show)
         await self._end_run(number, dict(planned.counts) | dict(result.states), result.stopped)
         return result
@@ -202,6 +195,15 @@ class Carrying(Following):
         return result
 
     # Inside
+
+    async def _tell_alerts(self, alerts: Sequence[Decision]) -> None:
+        """Tell what a guard found strange, the first of very many, and only when it is new."""
+        for each in alerts[:_MOST_ALERTS]:
+            await self.note(
+                "warning", "repricing", f"{each.sku} {each.market}: {each.reason}", f"listing:{each.listing}"
+            )
+        if len(alerts) > _MOST_ALERTS:
+            await self.note("warning", "repricing", f"and {len(alerts) - _MOST_ALERTS} more such alerts")
 
     async def _end_run(self, number: int, counts: Mapping[str, int], notice: str | None) -> None:
         now = self.now()
@@ -372,6 +374,11 @@ class Carrying(Following):
         stored = ListingRecord(self._parse_listing(record, market), market, dumps(record))
         at = self.now()
         await self._mirror.write(lambda connection: listing_rows.store(connection, [stored], fetched_at=at))
+
+
+def _to_write(planned: PricingPlan, ids: Mapping[Key, int]) -> list[Candidate]:
+    decisions = (row.decision for row in planned.decisions)
+    return [Candidate(each, ids.get(each.key)) for each in decisions if each.decision is Verdict.WRITE]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from bmconsole.domain.decisions import Decision
 from bmconsole.domain.pricing_views import DecisionRow, PricingPlan, RuleRow, RuleUse
@@ -12,18 +15,21 @@ from bmconsole.pricing.rules import falls_under
 from bmconsole.pricing.values import Facts, Rules, Terms
 from bmconsole.repricing.control import Control
 from bmconsole.repricing.gathering import FEES, MEMORY, Material, Shown, gather, shown
+from bmconsole.repricing.quiet import uncollected
 from bmconsole.store import costs as cost_rows
 from bmconsole.store import decisions as decision_rows
 from bmconsole.store import facts as fact_rows
 from bmconsole.store import modes as mode_rows
 from bmconsole.store import pauses as pause_rows
 from bmconsole.store import runs as run_rows
-from bmconsole.store.decisions import Key
+from bmconsole.store.decisions import Held, Key, fingerprint, state_of
 from bmconsole.store.sqlite import Connection
 
 AT_A_TIME = 500
 """Decisions in one transaction: another process waits for the file no longer than they take."""
 _FEW = 3
+
+T = TypeVar("T")
 
 
 class Deciding(Control):
@@ -40,10 +46,11 @@ class Deciding(Control):
             SettingsError: The rules cannot be read.
         """
         chosen = rules or await self.rules()
-        facts, terms, extra = await self._facts()
-        now = self.now()
-        found = await asyncio.to_thread(plan, facts, chosen, terms, now, approved=approved)
-        return self._shown_plan(found, extra, "", now)
+        with uncollected():
+            facts, terms, extra = await self._facts()
+            now = self.now()
+            found = await asyncio.to_thread(plan, facts, chosen, terms, now, approved=approved)
+            return await asyncio.to_thread(self._shown_plan, found, extra, now)
 
     async def reprice(self) -> list[DecisionRow]:
         """Return what repricing would do now, what costs money first."""
@@ -98,11 +105,11 @@ class Deciding(Control):
 
     # Inside
 
-    def _shown_plan(self, found: Plan, extra: Mapping[Key, Shown], run: str, now: datetime) -> PricingPlan:
-        rows = tuple(_row(decision, extra, run=run) for decision in found.decisions)
+    def _shown_plan(self, found: Plan, extra: Mapping[Key, Shown], now: datetime) -> PricingPlan:
+        rows = tuple(_row(decision, extra) for decision in found.decisions)
         counts = Counter(str(decision.decision) for decision in found.decisions)
         tripped = None if found.breaker is None else found.breaker.reason
-        return PricingPlan(run, now, self.profile.repricing_mode, rows, dict(counts), tripped)
+        return PricingPlan("", now, self.profile.repricing_mode, rows, dict(counts), tripped)
 
     async def _facts(self, listing: str | None = None) -> tuple[list[Facts], Terms, dict[Key, Shown]]:
         """Return the facts about every offer that is online, or about those of one listing, wherever it is."""
@@ -144,43 +151,29 @@ class Deciding(Control):
         material.offers, material.sold = offers, sold
         only = None if listing is None else frozenset([listing])
         facts = await asyncio.to_thread(gather, material, now, only=only)
-        return facts, self._terms(material.pauses), shown(offers)
+        return facts, self._terms(material.pauses), await asyncio.to_thread(shown, offers)
 
-    async def _keep(
-        self, run: int, decisions: Sequence[Decision], state_of: Callable[[Decision], str]
-    ) -> dict[Key, int]:
-        """Let decisions about everything hold from a run on; return the ids of those that hold, by offer.
+    async def _keep(self, run: int, rows: Sequence[DecisionRow]) -> tuple[dict[Key, int], list[Decision]]:
+        """Let decisions about everything hold from a run on.
 
         Those that say the same as the one before are not written again.
+
+        Returns:
+            The ids of those that hold, by offer, and those that are new.
         """
         now = self.now()
         before = await self._history.read(decision_rows.held)
-        prints = await asyncio.to_thread(lambda: [decision_rows.fingerprint(each) for each in decisions])
-        fresh: list[tuple[Decision, bytes, str]] = []
-        ids: dict[Key, int] = {}
-        for decision, key in zip(decisions, prints, strict=True):
-            former, state = before.get(decision.key), state_of(decision)
-            if former is not None and former.key == key and former.state == state:
-                ids[decision.key] = former.id
-            else:
-                fresh.append((decision, key, state))
-        gone = list(before.keys() - {decision.key for decision in decisions})
-        for start in range(0, len(fresh), AT_A_TIME):
-            batch = fresh[start : start + AT_A_TIME]
-            ids |= await self._history.write(lambda connection: decision_rows.replace(connection, run, batch, now))  # noqa: B023 - awaited at once
-        for start in range(0, len(gone), AT_A_TIME):
-            keys = gone[start : start + AT_A_TIME]
-            await self._history.write(lambda connection: decision_rows.end(connection, run, keys))  # noqa: B023 - awaited at once
-        await self._keep_floors(decisions)
-        return ids
-
-    async def _keep_floors(self, decisions: Sequence[Decision]) -> None:
-        wanted = {each.key: None if each.floor is None else each.floor.minor for each in decisions}
-        known = await self._mirror.read(fact_rows.floors)
-        changed = [(floor, *key) for key, floor in wanted.items() if known.get(key) != floor]
-        for start in range(0, len(changed), AT_A_TIME):
-            batch = changed[start : start + AT_A_TIME]
-            await self._mirror.write(lambda connection: fact_rows.keep_floors(connection, batch))  # noqa: B023 - awaited at once
+        floors = await self._mirror.read(fact_rows.floors)
+        with uncollected():
+            found = await asyncio.to_thread(_compare, [row.decision for row in rows], before, floors)
+        ids = found.ids
+        for fresh in _batches(found.fresh):
+            ids |= await self._history.write(partial(decision_rows.replace, run=run, items=fresh, now=now))
+        for keys in _batches(found.gone):
+            await self._history.write(partial(decision_rows.end, run=run, keys=keys))
+        for changed in _batches(found.floors):
+            await self._mirror.write(partial(fact_rows.keep_floors, floors=changed))
+        return ids, [decision for decision, _, _ in found.fresh]
 
     async def _begin_run(self, cause: str, rules: Rules) -> tuple[int, str]:
         name, now, mode = self._new_run("rule"), self.now(), self.profile.repricing_mode
@@ -190,8 +183,35 @@ class Deciding(Control):
         return number, name
 
 
-def _row(decision: Decision, extra: Mapping[Key, Shown], **more: str) -> DecisionRow:
+@dataclass(slots=True)
+class _Compared:
+    """What differs from what holds."""
+
+    ids: dict[Key, int]
+    fresh: list[tuple[Decision, bytes, str]]
+    gone: list[Key]
+    floors: list[tuple[int | None, str, str]]
+
+
+def _compare(decisions: Sequence[Decision], before: Mapping[Key, Held], floors: Mapping[Key, int]) -> _Compared:
+    found = _Compared({}, [], [], [])
+    for decision in decisions:
+        key, state, former = fingerprint(decision), state_of(decision), before.get(decision.key)
+        if former is not None and former.key == key and former.state == state:
+            found.ids[decision.key] = former.id
+        else:
+            found.fresh.append((decision, key, state))
+        floor = None if decision.floor is None else decision.floor.minor
+        if floors.get(decision.key) != floor:
+            found.floors.append((floor, *decision.key))
+    found.gone = list(before.keys() - {decision.key for decision in decisions})
+    return found
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + AT_A_TIME] for start in range(0, len(items), AT_A_TIME))
+
+
+def _row(decision: Decision, extra: Mapping[Key, Shown]) -> DecisionRow:
     beside = extra.get(decision.key)
-    if beside is None:
-        return DecisionRow(decision, run=more.get("run", ""))
-    return DecisionRow(decision, beside.title, beside.quantity, beside.box, run=more.get("run", ""))
+    return DecisionRow(decision) if beside is None else DecisionRow(decision, beside.title, beside.quantity, beside.box)

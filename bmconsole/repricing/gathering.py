@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from bmconsole.domain.costs import Cost
@@ -220,7 +221,9 @@ def _paused(row: OfferRow, material: Material) -> str | None:
     return material.unsettled.get(row.id)
 
 
+@lru_cache(maxsize=1 << 16)
 def _money(minor: int | None, currency: str) -> Money | None:
+    # Looked up: the same few amounts come again and again, in a price, what wins and what won
     return None if minor is None else Money(minor, currency)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from bmconsole.domain.costs import Cost, Vat
 from bmconsole.domain.money import Money, exact
@@ -99,18 +100,18 @@ def _row(row: Row) -> CostRow:
     currency: str = row["currency"]
 
     def amount(name: str) -> Decimal | None:
-        return None if row[name] is None else Money(row[name], currency).amount
+        return None if row[name] is None else _amount(row[name], currency)
 
     def share(name: str) -> Decimal | None:
-        return None if row[name] is None else Decimal(row[name])
+        return None if row[name] is None else _share(row[name])
 
     cost = Cost(
         sku=row["sku"],
         currency=currency,
-        purchase=Money(row["purchase"], currency).amount,
-        parts=Money(row["parts"], currency).amount,
-        labour=Money(row["labour"], currency).amount,
-        shipping=Money(row["shipping"], currency).amount,
+        purchase=_amount(row["purchase"], currency),
+        parts=_amount(row["parts"], currency),
+        labour=_amount(row["labour"], currency),
+        shipping=_amount(row["shipping"], currency),
         grade=row["grade"],
         market=row["market"],
         fee=share("fee"),
@@ -118,6 +119,18 @@ def _row(row: Row) -> CostRow:
         min_profit=amount("min_profit"),
         manual_min=amount("manual_min"),
         manual_max=amount("manual_max"),
-        vat=None if row["vat"] is None else Vat.parse(row["vat"]),
+        vat=None if row["vat"] is None else _vat(row["vat"]),
     )
     return CostRow(row["id"], cost, datetime.fromisoformat(row["valid_from"]), unstamp(row["superseded"]))
+
+
+# The same few values come again and again
+
+
+@lru_cache(maxsize=1 << 16)
+def _amount(minor: int, currency: str) -> Decimal:
+    return Money(minor, currency).amount
+
+
+_share = lru_cache(maxsize=1_024)(Decimal)
+_vat = lru_cache(maxsize=64)(Vat.parse)

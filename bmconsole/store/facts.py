@@ -4,8 +4,8 @@ Rows hold amounts in minor units and times as `stamp` wrote them: who reads so m
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from bmconsole.domain.listings import ONLINE
 from bmconsole.domain.times import stamp
@@ -17,8 +17,7 @@ _OFFERS = """SELECT id, listing_id, sku, title, product_id, grade, quantity, fir
     FROM listings JOIN offers ON listing = id WHERE deleted_at IS NULL"""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferRow:
+class OfferRow(NamedTuple):
     """A listing in a market as the mirror has it."""
 
     id: str
@@ -44,8 +43,7 @@ class OfferRow:
     fetched_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class SeenRow:
+class SeenRow(NamedTuple):
     """What was seen of a backbox between two moments."""
 
     listing: str
@@ -60,8 +58,7 @@ class SeenRow:
     looks: int
 
 
-@dataclass(frozen=True, slots=True)
-class PriceRow:
+class PriceRow(NamedTuple):
     """A price of ours between two moments, as reading the listing showed it."""
 
     listing: str
@@ -71,8 +68,7 @@ class PriceRow:
     last_seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class SoldRow:
+class SoldRow(NamedTuple):
     """A line of an order; `created` is the order's."""
 
     sku: str
@@ -85,8 +81,7 @@ class SoldRow:
     created: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
+class ChangeRow(NamedTuple):
     """A confirmed change of a price by us: texts in major units, as intents keep them."""
 
     intent: int
@@ -108,21 +103,21 @@ def offers(connection: Connection, markets: Sequence[str], *, online: bool = Tru
     """Return every offer in `markets`, only those that can be bought unless `online` is False."""
     sql = f"{_OFFERS} AND market IN ({', '.join('?' * len(markets))})"
     state = " AND publication_state = ?" if online else ""
-    return [OfferRow(*row) for row in connection.execute(sql + state, (*markets, *([ONLINE] if online else [])))]
+    return list(map(OfferRow._make, connection.execute(sql + state, (*markets, *([ONLINE] if online else [])))))
 
 
 def offers_of(connection: Connection, listings: Sequence[str]) -> list[OfferRow]:
     """Return the offers of these listings in all markets, online or not."""
     found: list[OfferRow] = []
     for listing in listings:
-        found += [OfferRow(*row) for row in connection.execute(f"{_OFFERS} AND id = ?", (listing,))]
+        found += map(OfferRow._make, connection.execute(f"{_OFFERS} AND id = ?", (listing,)))
     return found
 
 
 def ladder(connection: Connection, product: str, markets: Sequence[str]) -> list[OfferRow]:
     """Return the offers of all grades of a product that can be bought."""
     sql = f"{_OFFERS} AND product_id = ? AND publication_state = ? AND market IN ({', '.join('?' * len(markets))})"
-    return [OfferRow(*row) for row in connection.execute(sql, (product, ONLINE, *markets))]
+    return list(map(OfferRow._make, connection.execute(sql, (product, ONLINE, *markets))))
 
 
 def seen(
@@ -142,7 +137,7 @@ def seen(
         values,
     )
     for row in rows:
-        yield SeenRow(*row)
+        yield SeenRow._make(row)
 
 
 def prices(connection: Connection, since: datetime, *, listing: str | None = None) -> Iterator[PriceRow]:
@@ -157,7 +152,7 @@ def prices(connection: Connection, since: datetime, *, listing: str | None = Non
         (stamp(since), *values),
     )
     for row in rows:
-        yield PriceRow(*row)
+        yield PriceRow._make(row)
 
 
 def first_prices(connection: Connection, *, listing: str | None = None) -> dict[tuple[str, str], int]:
@@ -182,7 +177,7 @@ def sold(connection: Connection, since: datetime, *, sku: str | None = None) -> 
         (stamp(since), *values),
     )
     for row in rows:
-        yield SoldRow(*row)
+        yield SoldRow._make(row)
 
 
 def changes(connection: Connection, since: datetime, *, listing: str | None = None) -> list[ChangeRow]:
@@ -195,7 +190,7 @@ def changes(connection: Connection, since: datetime, *, listing: str | None = No
         AND market IS NOT NULL AND json_extract(want, '$.price') IS NOT NULL {term} ORDER BY updated, id""",  # noqa: S608 - fixed terms
         (stamp(since), *values),
     )
-    return [ChangeRow(*row) for row in rows]
+    return list(map(ChangeRow._make, rows))
 
 
 def unsettled(connection: Connection) -> dict[str, str]:

@@ -18,6 +18,9 @@ from bmconsole.store.sqlite import Connection, Row, sqlite3
 RETRY_AFTER = timedelta(minutes=5)
 """How long what was sent in vain, or was acknowledged and is not visible, waits before it is looked at again."""
 
+DECIDING = timedelta(seconds=5)
+"""How long repricing may take from what it read in the journal to writing its decision down."""
+
 _SPOKEN = ("return_message", "comment")
 """Fields with free text, which the audit keeps as a hash only."""
 _SENDS = 3
@@ -49,12 +52,12 @@ def save(connection: Connection, intents: Sequence[Intent], *, owner: str, now: 
     dropped, and their carriers lose the lease.
 
     Raises:
-        Conflict: Repricing would write where a write of the operator's is not finished; nothing is saved.
+        Conflict: Repricing would write where another write is not finished, or was done a moment ago; nothing is saved.
     """
     saved: list[Held] = []
     for intent in intents:
         if intent.origin == RULE:
-            _leave_to_operator(connection, intent)
+            _leave_alone(connection, intent)
         earlier = _replaceable(connection, intent) if intent.kind == LISTING and intent.undoes is None else []
         for other in reversed(earlier):
             base, want = merged(other, intent)
@@ -66,10 +69,12 @@ def save(connection: Connection, intents: Sequence[Intent], *, owner: str, now: 
     return saved
 
 
-def _leave_to_operator(connection: Connection, intent: Intent) -> None:
+def _leave_alone(connection: Connection, intent: Intent) -> None:
+    """Keep repricing away from what somebody, or a run in another process, is about or was about since it decided."""
     row = connection.execute(
-        f"SELECT id, state FROM intents WHERE state IN ({marks(UNFINISHED)}) AND target = ? AND origin != ? LIMIT 1",  # noqa: S608 - placeholders only
-        (*UNFINISHED, intent.target, RULE),
+        f"""SELECT id, state FROM intents WHERE target = ? AND (state IN ({marks(UNFINISHED)})
+        OR (market IS ? AND state = 'confirmed' AND attempts > 0 AND updated >= ?)) LIMIT 1""",  # noqa: S608 - placeholders only
+        (intent.target, *UNFINISHED, intent.market, stamp(intent.created - DECIDING)),
     ).fetchone()
     if row is not None:
         raise Conflict(f"Write {row['id']} of the same listing is {row['state']}: repricing leaves it alone.")

@@ -36,6 +36,8 @@ _READ_BACK = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds to wait before each look at whether a write that was accepted is visible."""
 _WINDOW = 2.0
 """Seconds that may pass between a read and the send that rests on it, waiting for the limits."""
+_PAUSE, _PAUSE_OF_RULE = 15.0, 1.0
+"""Seconds to wait at most before another try where the limits let nothing through."""
 _NOT_VISIBLE = "accepted, but not visible when read back"
 _CANNOT_BE_READ = "Whether it arrived cannot be read; only you can send it again."
 _TURN_LOOK = 0.2
@@ -219,7 +221,8 @@ class Executor:
             except DeadlineExpired:
                 held = await self._unsend(held)
                 waits += 1
-                await asyncio.sleep(min(0.5 * waits, 15.0))
+                # Repricing gives way soon to an operator's write of the same listing
+                await asyncio.sleep(min(0.5 * waits, _PAUSE_OF_RULE if held.intent.origin == RULE else _PAUSE))
             except BmError as error:
                 return await self._unread(await self._unsend(held), error, patient)
             else:

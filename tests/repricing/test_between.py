@@ -1,5 +1,6 @@
 """Between the decision and the send: what must keep a price of repricing from being sent after all."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from bmconsole.domain.views import WritePlan
 from bmconsole.errors import Conflict
 from bmconsole.store import leases
 from bmconsole.store.sqlite import Connection
+from bmconsole.workspace import Workspace
 from bmconsole.writes.execute import DECIDED
 from bmconsole.writes.plan import plan_listing
 
@@ -61,3 +63,14 @@ async def test_an_operators_write_comes_before_and_after(market: Market) -> None
     with pytest.raises(Conflict, match="repricing leaves it alone"):
         await workspace.apply(theirs)
     assert [intent.origin for intent in await workspace.intents(limit=0)] == ["operator"]
+
+
+async def test_two_runs_do_not_write_the_same_price_twice(market: Market) -> None:
+    (listing,) = await market.losing(1)
+    plan = await market.workspace.plan_repricing(approved=True)
+    async with await Workspace.open(market.workspace.profile, market.workspace.paths) as other:
+        results = await asyncio.gather(market.workspace.apply_repricing(plan), other.apply_repricing(plan))
+    states = sorted(row.state for result in results for row in result.decisions)
+    assert states == ["stopped", "written"]
+    assert [intent.state for intent in await market.workspace.intents(limit=0)] == [IntentState.CONFIRMED]
+    assert market.price(listing) == plan.decisions[0].decision.target.minor  # type: ignore[union-attr]  # it has one
