@@ -2,20 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from bmconsole.cache import Files
-from bmconsole.store import backup, health, notes, purge, search
+from bmconsole.errors import Guarded, NotAllowed, NotFound
+from bmconsole.paths import Paths
+from bmconsole.settings import Profile
+from bmconsole.store import backup, health, purge, search
 from bmconsole.store import decisions as decision_rows
 from bmconsole.store import events as event_rows
 from bmconsole.store import outcomes as outcome_rows
+from bmconsole.store.schema import JOURNAL
 
 EVENTS_KEPT = timedelta(days=30)
 HISTORY_KEPT = timedelta(days=400)
 IDLE_KEPT = timedelta(days=7)
 """How long a decision is kept that changed nothing and gave way to another one."""
 _MERGED_AT_ONCE = 200
-_AT_ONCE = 50
 _LARGE = 512 * 1024 * 1024
 _BETWEEN_REWRITES = timedelta(days=7)
 """A large mirror is not written anew every day: no other process could write to it for many seconds."""
@@ -46,34 +51,6 @@ async def purge_buyers(files: Files, *, before: datetime, now: datetime, rewrite
     while batch := await files.mirror.write(lambda connection: purge.orders(connection, before=before, now=now)):
         orders += batch
     quarantined = await files.mirror.write(lambda connection: purge.quarantine(connection, before=before))
-    return await _clear(files, orders, quarantined, now=now, rewrite=rewrite)
-
-
-async def purge_buyer(files: Files, who: str, *, now: datetime) -> tuple[Purged, list[int]]:
-    """Take one buyer out of final orders, however long ago they became so, and out of the notes on those.
-
-    Args:
-        files: Those of the profile.
-        who: The number of an order, or the whole name of the buyer.
-        now: The server's clock.
-
-    Returns:
-        What was done, and the orders of that buyer that are still open: they need the address.
-
-    Raises:
-        DiskTrouble: A file cannot be written; what was purged stays purged.
-    """
-    final, still_open = await files.mirror.read(lambda connection: purge.orders_of(connection, who))
-    for start in range(0, len(final), _AT_ONCE):
-        batch = final[start : start + _AT_ONCE]
-        await files.mirror.write(partial(purge.take_out, order_ids=batch, now=now))
-        await files.journal.write(partial(notes.forget, order_ids=batch))
-    if not final:
-        return Purged(0, 0, 0, True), still_open
-    return await _clear(files, len(final), 0, now=now, rewrite=True), still_open
-
-
-async def _clear(files: Files, orders: int, quarantined: int, *, now: datetime, rewrite: bool) -> Purged:
     # What was replaced is still in the index until its parts are merged, a few pages in each transaction.
     while await files.mirror.write(lambda connection: search.tidy(connection, pages=_MERGED_AT_ONCE)):
         pass
@@ -112,3 +89,51 @@ async def once_a_day(files: Files, *, keep_buyers: timedelta, now: datetime) -> 
     if purged.orders or purged.quarantined:
         done.append(f"took the buyer out of {purged.orders + purged.quarantined} orders")
     return "; ".join(done)
+
+
+def copy_journal(profile: Profile, paths: Paths, target: Path) -> Path:
+    """Copy the journal to a file that does not exist yet.
+
+    Raises:
+        NotFound: There is no journal.
+        Guarded: The target exists.
+        DiskTrouble: It is damaged, or the copy cannot be written.
+    """
+    journal = paths.profile_data(profile.name) / "journal.db"
+    if not journal.exists():
+        raise NotFound("There is no journal yet.", field="profile", value=profile.name)
+    if target.exists():
+        raise Guarded(f"{target} exists already.", field="to", value=str(target), hint="Name a file that does not.")
+    return backup.copy(journal, target)
+
+
+def restore_journal(profile: Profile, paths: Paths, source: Path | None) -> tuple[Path, Path | None]:
+    """Put a copy in the journal's place, the newest where none is named.
+
+    Returns:
+        The copy, and where the former journal lies now, where there was one.
+
+    Raises:
+        NotAllowed: The access does not allow it.
+        NotFound: There is no copy.
+        Guarded: The engine of the profile is running.
+        DiskTrouble: The copy is damaged, or a file cannot be written; the journal stays as it was.
+    """
+    if profile.access != "admin":
+        raise NotAllowed(
+            f"This profile's access is {profile.access}: it may not restore the journal.",
+            field="access",
+            value=profile.access,
+            hint="It takes admin: the `access` setting, without --read-only.",
+        )
+    folder = paths.profile_data(profile.name)
+    chosen = source or backup.newest(folder / "backups")
+    if chosen is None:
+        raise NotFound(f"There is no copy in {folder / 'backups'}.", field="from", hint="Name a copy with --from.")
+    try:
+        with FileLock(str(folder / "engine.lock"), timeout=0, mode=0o600, thread_local=False):
+            return chosen, backup.restore(chosen, folder / "journal.db", JOURNAL)
+    except Timeout:
+        raise Guarded(
+            "The engine of this profile is running.", hint="End the console or “bmconsole run” first."
+        ) from None
