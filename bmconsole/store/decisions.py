@@ -313,7 +313,9 @@ def _where(
     query: PricingQuery, run: int | None, among: Mapping[str, Sequence[str]] | None
 ) -> tuple[str, list[str | int]]:
     # A run's page shows what it decided: what it made, and of that what was decided again right before it was written
-    terms, values = (["run = ?"], [run]) if run is not None else (["until_run IS NULL"], list[str | int]())
+    terms, values = ["until_run IS NULL"], list[str | int]()
+    if run is not None:
+        terms, values = ["run = ?"], [run]
     for column, value in (("standing", query.standing), ("market", query.market), ("state", query.state)):
         if value is not None:
             terms.append(f"{column} = ?")
