@@ -144,7 +144,7 @@ def test_reprice_says_one_decision_a_line_and_writes_nothing(run: Run, home: Pat
         "reason",
     ]
     assert rows
-    assert all(list(row) == fields for row in rows)
+    assert all(list(row)[: len(fields)] == fields for row in rows)
     assert shop.journal.count("POST") == before
     assert run("writes", "list", "--json").rows == []
 

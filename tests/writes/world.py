@@ -88,7 +88,7 @@ class World:
             shutil.copytree(template, folder, dirs_exist_ok=True)
         self._runner = asyncio.Runner()
         self._patches = pytest.MonkeyPatch()
-        self._patches.setattr("bmconsole.remote.network_transport", self._network)
+        self._patches.setattr("bmconsole.backmarket.client.network_transport", self._network)
         self._patches.setattr("bmconsole.writes.execute.reached", self._step)
         self._patches.setattr("bmconsole.writes.execute._READ_BACK", (0.0, 0.0))
         self.die_at: str | None = None
