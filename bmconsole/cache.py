@@ -412,6 +412,10 @@ class Cache:
         """Run `work` on a read connection to the mirror, for what no other method gives."""
         return await self._mirror.read(work)
 
+    async def write_history(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of the history, for what no other method writes."""
+        return await self._history.write(work)
+
     async def changed(self) -> bool:
         """Return whether any of the three files changed since the last call, whoever wrote."""
         versions = await self._files.versions()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,13 @@ from bmconsole.paths import Paths, write_private
 
 if TYPE_CHECKING:
     from bmconsole.settings import Profile
+    from bmconsole.workspace import Workspace
 
 PROFILE = "demo"
 MARKETS = ("fr-fr", "de-de", "es-es", "it-it", "en-gb")
+
+SEED = 24
+"""The demo's world: the same one each time."""
 
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
@@ -54,10 +58,17 @@ def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
         if not headless:
             from bmconsole.console.start import run_console
 
-            return run_console(profile, paths)
+            return run_console(profile, paths, story=_story)
         sys.stdout.write(json.dumps(announced | {"home": str(home)}) + "\n")
         sys.stdout.flush()
         return _serve(call, profile, paths, seconds)
+
+
+async def _story(workspace: "Workspace") -> None:
+    # It brings HTTP, which the first paint does without
+    from bmconsole.story import tell
+
+    await tell(workspace)
 
 
 def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) -> int:
@@ -65,7 +76,13 @@ def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) 
 
     async def work() -> int:
         async with await Workspace.open(profile, paths) as workspace:
-            return await serve(call, workspace, seconds=seconds)
+            story = asyncio.create_task(_story(workspace))
+            try:
+                return await serve(call, workspace, seconds=seconds)
+            finally:
+                story.cancel()
+                with suppress(asyncio.CancelledError, BmError):
+                    await story
 
     return asyncio.run(work())
 
@@ -90,7 +107,10 @@ def _profile(announced: dict[str, str | int], access: str) -> "Profile":
             "token_source": PROFILE,
             "markets": MARKETS,
             "access": access,
-            "schedule": SCHEDULE | {"orders": "30s"},
+            # The sandbox has no limits: nobody wants to wait for a story.
+            "limits": {"competitors": "100/1"},
+            "schedule": SCHEDULE | {"orders": "20s", "listings": "5m", "backbox": "10m", "repricing": "10m"},
+            "vat": "margin 20",
         }
     )
 
@@ -107,7 +127,9 @@ def _settle_in(profile: "Profile", paths: Paths) -> None:
         f"base_url = {json.dumps(profile.base_url)}\n"
         f"markets = {json.dumps(','.join(profile.markets))}\n"
         f"access = {json.dumps(profile.access)}\n"
-        f"schedule.orders = {json.dumps(profile.schedule['orders'])}\n",
+        f"vat = {json.dumps(profile.vat)}\n"
+        f"limits.competitors = {json.dumps(profile.limits['competitors'])}\n"
+        + "".join(f"schedule.{name} = {json.dumps(every)}\n" for name, every in profile.schedule.items()),
     )
 
 
@@ -134,7 +156,8 @@ def _sandbox() -> Iterator[dict[str, str | int]]:
     child = subprocess.Popen(  # noqa: S603  # our own module
         [
             *(sys.executable, "-m", "bmconsole.sandbox", "--port", "0", "--until-stdin-closes"),
-            *("--markets", ",".join(MARKETS)),
+            *("--markets", ",".join(MARKETS), "--seed", str(SEED), "--no-limits"),
+            *("--orders", "900", "--listings", "240"),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
