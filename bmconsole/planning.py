@@ -54,7 +54,8 @@ class Planning(Writing):
 
     async def plan_listings(self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]) -> WritePlan:
         """Plan the same changes of several listings as one run; raises as `plan_listing`."""
-        plan, left_out = await self.plan_bulk(refs, market, fields)
+        chosen = self.check_market(market)
+        plan, left_out = await self._plan_each(refs, chosen, dict.fromkeys(refs, fields))
         if left_out:
             raise left_out[0].error
         return plan
@@ -62,9 +63,13 @@ class Planning(Writing):
     async def plan_bulk(
         self, refs: Sequence[str], market: str | None, fields: Mapping[str, str]
     ) -> tuple[WritePlan, list[LeftOut]]:
-        """Plan the same changes of several listings as one run; those that cannot be are left out, and told."""
+        """Plan the same changes of several listings as one run; those that cannot be are left out, and told.
+
+        A price may be a step from each listing's own: `+5%`, and unlike elsewhere also `-2.50`, because the operator
+        sees what becomes of each.
+        """
         chosen = self.check_market(market)
-        return await self._plan_each(refs, chosen, dict.fromkeys(refs, fields))
+        return await self._plan_each(refs, chosen, dict.fromkeys(refs, fields), amounts=True)
 
     async def plan_online(self, refs: Sequence[str], market: str | None) -> tuple[WritePlan, list[LeftOut]]:
         """Plan to give listings without stock the one that they had before we set it to 0."""
@@ -86,7 +91,7 @@ class Planning(Writing):
         return plan, [*left_out, *refused]
 
     async def _plan_each(
-        self, refs: Sequence[str], market: str, fields: Mapping[str, Mapping[str, str]]
+        self, refs: Sequence[str], market: str, fields: Mapping[str, Mapping[str, str]], *, amounts: bool = False
     ) -> tuple[WritePlan, list[LeftOut]]:
         found = {listing.id: listing async for listing in self.listings(refs)}
         plans: list[WritePlan] = []
@@ -96,7 +101,7 @@ class Planning(Writing):
             try:
                 listing = found.get(ref) or await self.listing(ref)
                 label = listing.sku
-                plans.append(await self._planned(listing, market, fields[ref]))
+                plans.append(await self._planned(listing, market, fields[ref], amounts=amounts))
             except BmError as error:
                 left_out.append(LeftOut(clean(label, limit=60), error))
         plan = in_run(together(plans), self._new_run("bulk"))
@@ -107,11 +112,13 @@ class Planning(Writing):
             return _far(plan, 1), left_out
         return self._sized(_far(plan, len(plan.intents))), left_out
 
-    async def _planned(self, listing: Listing, market: str, fields: Mapping[str, str]) -> WritePlan:
+    async def _planned(
+        self, listing: Listing, market: str, fields: Mapping[str, str], *, amounts: bool = False
+    ) -> WritePlan:
         offer = listing.offers.get(market)
         typed = dict(fields)
         for name in PRICES:
-            if name in typed and offer is not None:
+            if name in typed and offer is not None and (amounts or "%" in typed[name]):
                 typed[name] = stepped(name, typed[name], offer.price if name == "price" else offer.min_price)
         raw: Mapping[str, object] = {}
         if any(name.startswith("ship") for name in typed):

@@ -32,7 +32,7 @@ def _shipping_options(command: Any) -> Any:  # click's decorators take and give 
 @click.command("set", cls=Command)
 @click.argument("refs", metavar="REF...", nargs=-1, required=True)
 @click.option("--market", metavar="CODE", help="Whose price and texts.  [default: the main one]")
-@click.option("--price", metavar="AMOUNT", help="In the market's currency: 231.50")
+@click.option("--price", metavar="AMOUNT", help="In the market's currency: 231.50, or a step: -5%")
 @click.option("--min-price", metavar="AMOUNT", help="The least that BackPricer may ask.")
 @click.option("--quantity", metavar="N", help="A count; +2 or -1 change the live one. 0 takes it offline.")
 @click.option("--comment", metavar="TEXT", help="At most 500 characters.")

@@ -1,5 +1,6 @@
 """`bmconsole orders`: the cached orders, one of them live; what changes them is in `order_writes`."""
 
+import sys
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,24 @@ def show(call: Call, order_id: int, live: bool) -> int:
         return 0
 
     return call.run(inspect) if live else call.read(look)
+
+
+@orders.command("delivery-note")
+@click.argument("order_id", metavar="ID", type=int)
+@click.pass_obj
+def delivery_note(call: Call, order_id: int) -> int:
+    """Print the address of an order's delivery note: a PDF that opens without the token."""
+    from bmconsole.exports import note_address
+
+    async def work(cache: "Cache") -> int:
+        address = note_address(await cache.order(order_id))
+        if call.json:
+            print_json({"order_id": order_id, "delivery_note": address})
+        else:
+            sys.stdout.write(f"{address}\n")
+        return 0
+
+    return call.read(work)
 
 
 @orders.command("export")

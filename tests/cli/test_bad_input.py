@@ -42,7 +42,7 @@ LISTS = ["orders", "list"]
         ({}, ["sandbox", "--orders", "-1"], 2, "orders", "-1"),
         ({}, ["demo", "--headless", "--for", "soon"], 2, "for", "60s"),
         ({}, ["--profile", "../x", "orders", "list"], 2, "profile", "letters"),
-        ({}, ["orders"], 2, None, "needs a command: export"),
+        ({}, ["orders"], 2, None, "needs a command: "),
         ({}, ["orders", "lsit"], 2, None, "Did you mean “list”?"),
         ({}, ["orders", "list", "--wehre", "late"], 2, None, "--where"),
     ],

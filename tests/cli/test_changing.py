@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from bmconsole.cli.main import app
 from bmconsole.sandbox import Options, RunningSandbox
 from bmconsole.sandbox.server import running_in_thread
 
@@ -132,6 +134,40 @@ def test_exports_of_orders_are_inert_and_keep_buyers_from_viewers(run: Run, home
     assert run("orders", "export", "--columns", "nonsense", "--json").error["exit"] == 2
 
 
+def test_a_delivery_note_is_an_address_that_needs_no_token(run: Run, home: Path, shop: RunningSandbox) -> None:
+    (order,) = ids(run, "shipped")
+    said = run("orders", "delivery-note", order, "--read-only")
+    assert (said.code, said.out) == (0, f"https://documents.example/delivery_note/{order}.pdf\n")
+    assert shop.token not in said.out + said.err
+    assert run("orders", "delivery-note", "17", "--json").error["code"] == "not-found"
+
+
+def test_prices_step_from_the_present_ones_in_several_listings(run: Run, home: Path) -> None:
+    rows = run("listings", "export", "--json", "--market", "fr-fr").rows
+    chosen = [row for row in rows if row["min_price"] is None][-2:]
+    refs = [row["id"] for row in chosen]
+    done = run("listings", "set", *refs, "--price", "-1%", "--yes", "--json")
+    assert (done.code, [row["state"] for row in done.rows]) == (0, ["confirmed"] * 2)
+    for row, intent in zip(chosen, done.rows, strict=True):
+        assert float(intent["want"]["price"]) == pytest.approx(float(row["price"]["amount"]) * 0.99, abs=0.006)
+    asked = run("listings", "set", *refs, "--price", "-30%", "--yes", "--json")
+    assert (asked.code, "--confirm 2" in asked.error["hint"]) == (5, True)
+    # An amount is no step here: a script's negative price must stay a fault.
+    assert run("listings", "set", *refs, "--price=-5", "--yes", "--json").error["field"] == "price"
+    assert run("listings", "set", refs[0], "--price", "+x%", "--yes", "--json").error["field"] == "price"
+
+
+def asking() -> Iterator[tuple[str, str]]:
+    """Give every command that may change something at Back Market: those that ask for a number."""
+    for name in app.list_commands(click.Context(app)):
+        group = app.get_command(click.Context(app), name)
+        if isinstance(group, click.Group):
+            for inner in group.list_commands(click.Context(group)):
+                command = group.get_command(click.Context(group), inner)
+                if command is not None and any(option.name == "confirmed" for option in command.params):
+                    yield name, inner
+
+
 @pytest.mark.parametrize("how", ["flag", "environment"])
 def test_a_viewer_sends_no_write_in_any_command(
     run: Run, home: Path, shop: RunningSandbox, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
@@ -163,6 +199,7 @@ def test_a_viewer_sends_no_write_in_any_command(
         ["writes", "resolve", str(changed["id"]), "--overwrite", *asked],
         ["writes", "resolve", str(changed["id"]), "--resend"],
     ]
+    assert {tuple(command[:2]) for command in commands} >= set(asking()), "a command that writes is missing here"
     for command in commands:
         told = run(*command, "--json", *(["--read-only"] if how == "flag" else []))
         assert (told.code, told.out) == (3, ""), command
