@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -10,7 +11,7 @@ from bmconsole.cache import Files
 from bmconsole.errors import Guarded, NotAllowed, NotFound
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
-from bmconsole.store import backup, health, purge, search
+from bmconsole.store import backup, health, notes, purge, search
 from bmconsole.store import decisions as decision_rows
 from bmconsole.store import events as event_rows
 from bmconsole.store import outcomes as outcome_rows
@@ -21,6 +22,7 @@ HISTORY_KEPT = timedelta(days=400)
 IDLE_KEPT = timedelta(days=7)
 """How long a decision is kept that changed nothing and gave way to another one."""
 _MERGED_AT_ONCE = 200
+_AT_ONCE = 50
 _LARGE = 512 * 1024 * 1024
 _BETWEEN_REWRITES = timedelta(days=7)
 """A large mirror is not written anew every day: no other process could write to it for many seconds."""
@@ -51,6 +53,34 @@ async def purge_buyers(files: Files, *, before: datetime, now: datetime, rewrite
     while batch := await files.mirror.write(lambda connection: purge.orders(connection, before=before, now=now)):
         orders += batch
     quarantined = await files.mirror.write(lambda connection: purge.quarantine(connection, before=before))
+    return await _clear(files, orders, quarantined, now=now, rewrite=rewrite)
+
+
+async def purge_buyer(files: Files, who: str, *, now: datetime) -> tuple[Purged, list[int]]:
+    """Take one buyer out of final orders, however long ago they became so, and out of the notes on those.
+
+    Args:
+        files: Those of the profile.
+        who: The number of an order, or the whole name of the buyer.
+        now: The server's clock.
+
+    Returns:
+        What was done, and the orders of that buyer that are still open: they need the address.
+
+    Raises:
+        DiskTrouble: A file cannot be written; what was purged stays purged.
+    """
+    final, still_open = await files.mirror.read(lambda connection: purge.orders_of(connection, who))
+    for start in range(0, len(final), _AT_ONCE):
+        batch = final[start : start + _AT_ONCE]
+        await files.mirror.write(partial(purge.erase, order_ids=batch, now=now))
+        await files.journal.write(partial(notes.forget, order_ids=batch))
+    if not final:
+        return Purged(0, 0, 0, True), still_open
+    return await _clear(files, len(final), 0, now=now, rewrite=True), still_open
+
+
+async def _clear(files: Files, orders: int, quarantined: int, *, now: datetime, rewrite: bool) -> Purged:
     # What was replaced is still in the index until its parts are merged, a few pages in each transaction.
     while await files.mirror.write(lambda connection: search.tidy(connection, pages=_MERGED_AT_ONCE)):
         pass

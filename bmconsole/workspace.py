@@ -349,19 +349,29 @@ class Workspace(Telling):
         named = {(await self.listing(ref)).id for ref in refs}
         return [listing for listing in waiting if not refs or listing in named]
 
-    async def purge(self, *, days: int | None = None) -> Purged:
-        """Take the buyer out of orders that have been final for `days` (default: the `privacy_days` setting).
+    async def purge(self, *, days: int | None = None, seconds: float | None = None) -> Purged:
+        """Take the buyer out of orders that have been final for `days` or `seconds` (default: `privacy_days`).
 
         Raises:
             NotAllowed: The access does not allow it.
             UsageError: A negative number of days.
         """
         self._need("admin", "purge buyer data")
-        kept = self.profile.privacy_days if days is None else days
-        if kept < 0:
-            raise UsageError("The days that buyers are kept cannot be negative.", field="days", value=str(kept))
+        kept = self._keep_buyers if days is None else timedelta(days=days)
+        kept = kept if seconds is None else timedelta(seconds=seconds)
+        if kept < timedelta():
+            raise UsageError("The days that buyers are kept cannot be negative.", field="days", value=str(days))
         now = self.now()
-        return await upkeep.purge_buyers(self._files, before=now - timedelta(days=kept), now=now)
+        return await upkeep.purge_buyers(self._files, before=now - kept, now=now)
+
+    async def purge_buyer(self, who: str) -> tuple[Purged, list[int]]:
+        """Take one buyer, by name or by an order's number, out of final orders; return also those still open.
+
+        Raises:
+            NotAllowed: The access does not allow it.
+        """
+        self._need("admin", "purge buyer data")
+        return await upkeep.purge_buyer(self._files, who, now=self.now())
 
     # Inside
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +50,9 @@ def newest(folder: Path) -> Path | None:
 
 
 def restore(source: Path, journal: Path, schema: Schema) -> Path | None:
-    """Put a copy in the journal's place; the former file is moved aside and returned, where there was one.
+    """Put a copy in the place of the journal, or of another file of ours.
+
+    Returns where the former file lies now, where there was one.
 
     No process may have the journal open: one that has goes on with the former file.
 
@@ -57,13 +60,10 @@ def restore(source: Path, journal: Path, schema: Schema) -> Path | None:
         NotFound: There is no such copy.
         DiskTrouble: The copy is damaged, or a file cannot be written; the journal stays as it was.
     """
-    if not source.exists():
-        raise NotFound(f"There is no copy at {source}.", field="file", value=str(source))
-    if wrong := _fault(source, schema.application_id):
-        raise health.damaged(source, wrong)
+    check(source, schema)
     draft = _draft(journal)
     try:
-        draft.write_bytes(source.read_bytes())
+        shutil.copyfile(source, draft)
         _settle(draft)
         former = health.move_aside(journal)
         draft.replace(journal)
@@ -72,6 +72,19 @@ def restore(source: Path, journal: Path, schema: Schema) -> Path | None:
     finally:
         draft.unlink(missing_ok=True)
     return former
+
+
+def check(source: Path, schema: Schema) -> None:
+    """Make sure that a copy is there and whole.
+
+    Raises:
+        NotFound: There is no such copy.
+        DiskTrouble: It is damaged, or of another kind.
+    """
+    if not source.exists():
+        raise NotFound(f"There is no copy at {source}.", field="file", value=str(source))
+    if wrong := _fault(source, schema.application_id):
+        raise health.damaged(source, wrong)
 
 
 def _copy(connection: Connection, target: Path) -> Path:

@@ -58,7 +58,7 @@ def store(
     known = {
         row["order_id"]: row
         for row in connection.execute(
-            f"SELECT order_id, modified, content_hash, fetched_at FROM orders "  # noqa: S608 - placeholders only
+            f"SELECT order_id, modified, content_hash, fetched_at, erased FROM orders "  # noqa: S608 - placeholders only
             f"WHERE order_id IN ({', '.join('?' * len(by_id))})",
             list(by_id),
         )
@@ -72,7 +72,10 @@ def store(
         if row is not None and row["content_hash"] == content_hash:
             same.append((at, order_id))
         elif row is None or not _is_newer(row, modified, later):
-            purged = no_buyers_before is not None and purge.is_due(record.order, no_buyers_before)
+            # Who was taken out by name does not come back with the order's next change
+            purged = (row is not None and row["erased"] == 1) or (
+                no_buyers_before is not None and purge.is_due(record.order, no_buyers_before)
+            )
             if purged:
                 record = OrderRecord(purge.without_buyer(record.order), purge.raw_without_buyer(record.raw))
             differing.append((record, content_hash, modified, at if purged else None))

@@ -8,6 +8,7 @@ gaps. Only a file that is written anew is free of them.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -79,17 +80,54 @@ def orders(connection: Connection, *, before: datetime, now: datetime) -> int:
     """Take the buyer out of up to 50 orders that have been final since before `before`; return how many those were."""
     finals = ", ".join("?" * len(FINAL))
     rows = connection.execute(
-        f"""SELECT order_id, raw FROM orders WHERE purged IS NULL AND modified < ? AND status IN ({finals})
+        f"""SELECT order_id FROM orders WHERE purged IS NULL AND modified < ? AND status IN ({finals})
         ORDER BY modified LIMIT {_BATCH}""",  # noqa: S608 - placeholders only
         (stamp(before), *FINAL),
     ).fetchall()
     if not rows:
         rows = connection.execute(
-            f"""SELECT order_id, raw FROM orders WHERE purged IS NULL AND modified IS NULL AND status IN ({finals})
+            f"""SELECT order_id FROM orders WHERE purged IS NULL AND modified IS NULL AND status IN ({finals})
             AND coalesce(shipped, paid, created, fetched_at) < ? LIMIT {_BATCH}""",  # noqa: S608 - placeholders only
             (*FINAL, stamp(before)),
         ).fetchall()
-    ids = [row["order_id"] for row in rows]
+    return take_out(connection, [row["order_id"] for row in rows], now=now)
+
+
+def orders_of(connection: Connection, who: str) -> tuple[list[int], list[int]]:
+    """Return the orders of a buyer that still have one, final and open ones, by the buyer's name or an order's number.
+
+    A number finds the buyer of that order, and with it the buyer's other orders.
+    """
+    name = who.strip()
+    if name.isdecimal():
+        row = connection.execute("SELECT buyer FROM orders WHERE order_id = ?", (int(name),)).fetchone()
+        if row is None:
+            return [], []
+        name = row["buyer"] or ""
+    wanted = " ".join(name.split()).casefold()
+    final: list[int] = []
+    still_open: list[int] = []
+    rows = connection.execute("SELECT order_id, buyer, status FROM orders WHERE buyer IS NOT NULL AND purged IS NULL")
+    for row in rows:
+        if wanted and " ".join(row["buyer"].split()).casefold() == wanted:
+            (final if row["status"] in FINAL else still_open).append(row["order_id"])
+    return final, still_open
+
+
+def erase(connection: Connection, order_ids: Sequence[int], *, now: datetime) -> int:
+    """Take the buyer out of these orders for good: also when they change."""
+    connection.executemany("UPDATE orders SET erased = 1 WHERE order_id = ?", [(order_id,) for order_id in order_ids])
+    return take_out(connection, order_ids, now=now)
+
+
+def take_out(connection: Connection, order_ids: Sequence[int], *, now: datetime) -> int:
+    """Take the buyer out of these orders, at most a few hundred; return how many they are."""
+    ids = list(order_ids)
+    marks = ", ".join("?" * len(ids))
+    rows = connection.execute(
+        f"SELECT order_id, raw FROM orders WHERE order_id IN ({marks})",  # noqa: S608 - placeholders only
+        ids,
+    ).fetchall()
     connection.executemany(
         "UPDATE orders SET buyer = NULL, city = NULL, raw = ?, purged = ? WHERE order_id = ?",
         [(raw_without_buyer(row["raw"]), stamp(now), row["order_id"]) for row in rows],

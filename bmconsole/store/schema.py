@@ -109,6 +109,12 @@ def m012_floors(db: "Database") -> None:
     _run(db, "ALTER TABLE offers ADD COLUMN floor INTEGER")
 
 
+@MIRROR()
+def m020_erased(db: "Database") -> None:
+    """Whether the buyer of an order was taken out by name, and is to stay out when the order changes."""
+    _run(db, "ALTER TABLE orders ADD COLUMN erased INTEGER NOT NULL DEFAULT 0")
+
+
 @JOURNAL()
 def j001_first(db: "Database") -> None:
     """Intents and their audit: what cannot be fetched again."""
