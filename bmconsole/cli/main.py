@@ -15,6 +15,8 @@ from bmconsole.domain.text import clean
 from bmconsole.errors import BmError, DiskTrouble, UsageError
 
 INTERRUPTED = 130
+WEB_VARIABLE = "TEXTUAL_DRIVER"
+"""Set where a browser is the terminal, by what serves it."""
 
 _COMMANDS = {
     "demo": "bmconsole.cli.demo:demo",
@@ -31,6 +33,7 @@ _COMMANDS = {
     "costs": "bmconsole.cli.costs:costs",
     "reprice": "bmconsole.cli.reprice:reprice",
     "brief": "bmconsole.cli.brief:brief",
+    "serve": "bmconsole.cli.serve:serve",
     "config": "bmconsole.cli.config:config",
     "auth": "bmconsole.cli.auth:auth",
     "backup": "bmconsole.cli.upkeep:backup",
@@ -63,7 +66,7 @@ def app(context: click.Context) -> int:
         if first_run(call.paths, call.profile_name or "default") is None:
             return 0
     profile = call.profile("required")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and WEB_VARIABLE not in os.environ:
         raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
     from bmconsole.cli.engine import leaving_on_sigterm
     from bmconsole.console.start import run_console
