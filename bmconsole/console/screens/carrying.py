@@ -208,7 +208,7 @@ async def undo(
     if await refused_to_viewer(app, workspace):
         return
     try:
-        app.notify("Reading what is there now…", timeout=2, markup=False)
+        app.notify("Reading what is there now; many writes take a while…", timeout=8, markup=False)
         plan, refusals = await workspace.plan_undo(intent_id=intent_id, run=run)
     except BmError as error:
         app.notify(error.line(), title="Cannot be taken back", severity="error", timeout=12, markup=False)

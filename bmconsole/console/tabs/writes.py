@@ -129,7 +129,9 @@ class WritesTab(Deciding):
                 return intent.state in _TO_DECIDE
             case "writes.undo":
                 return not why_not_undo(intent)
-            case "writes.undo_run" | "writes.run":
+            case "writes.undo_run":
+                return intent.run is not None and not intent.is_order
+            case "writes.run":
                 return intent.run is not None
         return True
 

@@ -11,7 +11,7 @@ from textual.events import Key
 from textual.screen import ModalScreen
 
 from bmconsole.console.actions import actions_of, bindings, key_names
-from bmconsole.console.look import Tone, text
+from bmconsole.console.look import BLANK, Tone, text
 from bmconsole.console.widgets.bars import Hint, KeyHints
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.source import ListSource
@@ -40,13 +40,14 @@ class _List(ModalScreen[Result | None], Generic[Result]):
         super().__init__()
         self._title = title
         self.choices = list(choices)
+        longest = max((len(choice.label) for choice in choices), default=18)
         self._source: ListSource[Choice] = ListSource(self.choices)
         self.table: VirtualTable[Choice] = VirtualTable(
             self._source,
             (
-                Column("on", "", 1, lambda choice: text("✓" if choice.on else " ", Tone.KEY), gap=1),
-                Column("label", "", 18, lambda choice: text(choice.label, Tone.STRONG)),
-                Column("about", "", 10, lambda choice: text(choice.about or " ", Tone.DIM), grow=1),
+                Column("on", "", 1, lambda choice: text("✓", Tone.KEY) if choice.on else BLANK, gap=1),
+                Column("label", "", max(18, min(30, longest)), lambda choice: text(choice.label, Tone.STRONG)),
+                Column("about", "", 10, lambda choice: text(choice.about, Tone.DIM) if choice.about else BLANK, grow=1),
             ),
         )
 
