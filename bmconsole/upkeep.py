@@ -3,19 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from bmconsole.cache import Files
-from bmconsole.errors import Guarded, NotAllowed, NotFound
-from bmconsole.paths import Paths
-from bmconsole.settings import Profile
 from bmconsole.store import backup, health, notes, purge, search
 from bmconsole.store import decisions as decision_rows
 from bmconsole.store import events as event_rows
 from bmconsole.store import outcomes as outcome_rows
-from bmconsole.store.schema import JOURNAL
 
 EVENTS_KEPT = timedelta(days=30)
 HISTORY_KEPT = timedelta(days=400)
@@ -119,51 +112,3 @@ async def once_a_day(files: Files, *, keep_buyers: timedelta, now: datetime) -> 
     if purged.orders or purged.quarantined:
         done.append(f"took the buyer out of {purged.orders + purged.quarantined} orders")
     return "; ".join(done)
-
-
-def copy_journal(profile: Profile, paths: Paths, target: Path) -> Path:
-    """Copy the journal to a file that does not exist yet.
-
-    Raises:
-        NotFound: There is no journal.
-        Guarded: The target exists.
-        DiskTrouble: It is damaged, or the copy cannot be written.
-    """
-    journal = paths.profile_data(profile.name) / "journal.db"
-    if not journal.exists():
-        raise NotFound("There is no journal yet.", field="profile", value=profile.name)
-    if target.exists():
-        raise Guarded(f"{target} exists already.", field="to", value=str(target), hint="Name a file that does not.")
-    return backup.copy(journal, target)
-
-
-def restore_journal(profile: Profile, paths: Paths, source: Path | None) -> tuple[Path, Path | None]:
-    """Put a copy in the journal's place, the newest where none is named.
-
-    Returns:
-        The copy, and where the former journal lies now, where there was one.
-
-    Raises:
-        NotAllowed: The access does not allow it.
-        NotFound: There is no copy.
-        Guarded: The engine of the profile is running.
-        DiskTrouble: The copy is damaged, or a file cannot be written; the journal stays as it was.
-    """
-    if profile.access != "admin":
-        raise NotAllowed(
-            f"This profile's access is {profile.access}: it may not restore the journal.",
-            field="access",
-            value=profile.access,
-            hint="It takes admin: the `access` setting, without --read-only.",
-        )
-    folder = paths.profile_data(profile.name)
-    chosen = source or backup.newest(folder / "backups")
-    if chosen is None:
-        raise NotFound(f"There is no copy in {folder / 'backups'}.", field="from", hint="Name a copy with --from.")
-    try:
-        with FileLock(str(folder / "engine.lock"), timeout=0, mode=0o600, thread_local=False):
-            return chosen, backup.restore(chosen, folder / "journal.db", JOURNAL)
-    except Timeout:
-        raise Guarded(
-            "The engine of this profile is running.", hint="End the console or “bmconsole run” first."
-        ) from None
