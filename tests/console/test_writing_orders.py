@@ -8,6 +8,7 @@ from textual.widgets import Input
 from bmconsole.console.screens.ask import AskScreen
 from bmconsole.console.screens.faults import FaultsScreen
 from bmconsole.console.screens.write import WriteScreen
+from bmconsole.console.widgets.bars import KeyHints
 from bmconsole.console.widgets.picker import Picker
 from bmconsole.domain.orders import Order
 from bmconsole.domain.views import Query
@@ -191,3 +192,46 @@ def test_an_order_without_a_delivery_note_says_so() -> None:
 def test_only_plain_https_addresses_are_opened(address: str) -> None:
     with pytest.raises(Guarded):
         note_address(Order(1, 9, delivery_note=address))
+
+
+async def test_the_mouse_does_the_same(filled: Workspace, sit: Sit) -> None:
+    async with sit() as desk:
+        await to_status(desk, "to-accept")
+        await until(lambda: any(hint.text == "accept" for hint in desk.app.key_hints.hints))
+        await click_hint(desk, desk.app.key_hints, "accept")
+        await until(lambda: isinstance(desk.app.screen, WriteScreen))
+        screen = desk.app.screen
+        assert isinstance(screen, WriteScreen)
+        await desk.pilot.pause()
+        # A double click on a line of the diff confirms nothing.
+        await desk.pilot.click(screen.table, offset=(5, 1), times=2)
+        assert screen.stage == "review"
+        await click_hint(desk, screen._hints, "write it")
+        await until(lambda: screen.carrying is not None and screen.carrying.clear)
+
+
+async def click_hint(desk: Desk, bar: KeyHints, words: str) -> None:
+    x = 0
+    for text, _, _ in bar.line(bar.size.width):
+        if words in text:
+            await desk.pilot.click(bar, offset=(x + 1, 0))
+            return
+        x += len(text)
+    raise AssertionError(f"there is no hint {words}")
+
+
+async def test_a_small_terminal_still_shows_what_is_asked(filled: Workspace, sit: Sit) -> None:
+    number = await plain(filled, "to-ship")
+    async with sit(size=(60, 15)) as desk:
+        await on_order(desk, number)
+        await desk.press("R")
+        await until(lambda: isinstance(desk.app.screen, AskScreen))
+        await desk.press("enter")
+        await until(lambda: isinstance(desk.app.screen, WriteScreen))
+        screen = desk.app.screen
+        assert isinstance(screen, WriteScreen)
+        await desk.pilot.pause()
+        for widget in (screen._number, screen._hints, screen.table):
+            assert screen.region.contains_region(widget.region)
+            assert widget.region.height >= 1
+        await desk.press("escape")

@@ -184,7 +184,9 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
 
     @on(Resize)
     def _fit(self) -> None:
-        room = self.app.size.height - _AROUND - len(self._said.text.splitlines())
+        self.set_class(self.app.size.height < 22, "-short")
+        room = self.app.size.height - (_AROUND - 4 if self.has_class("-short") else _AROUND)
+        room -= len(self._said.text.splitlines())
         self.table.styles.height = min(len(self._source.rows) + 1, max(3, room))
 
     def _columns(self) -> Sequence[Column[Ware]]:

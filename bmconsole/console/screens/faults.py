@@ -65,7 +65,8 @@ class FaultsScreen(ModalScreen[bool]):
             yield hints
 
     def on_mount(self) -> None:
-        self.table.styles.height = min(len(self.faults) + 1, max(4, self.app.size.height - 14))
+        self.set_class(self.app.size.height < 22, "-short")
+        self.table.styles.height = min(len(self.faults) + 1, max(3, self.app.size.height - 14))
         self.table.focus()
         self.table.load()
 

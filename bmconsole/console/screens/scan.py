@@ -75,6 +75,7 @@ class ScanScreen(ModalScreen[None]):
             yield self._hints
 
     def on_mount(self) -> None:
+        self.set_class(self.app.size.height < 22, "-short")
         self.field.focus()
         self._begin()
 

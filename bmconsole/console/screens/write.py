@@ -27,8 +27,8 @@ from bmconsole.domain.intents import Change, Intent, IntentState
 from bmconsole.domain.text import clean
 from bmconsole.domain.views import WritePlan
 
-_AROUND = 14
-"""Lines of the screen that the table leaves to everything else."""
+_AROUND, _AROUND_SHORT, _SHORT = 14, 8, 22
+"""Lines of the screen that the table leaves to everything else, also on a screen of fewer lines than the last."""
 _WORST_FIRST = (
     IntentState.REJECTED,
     IntentState.CONFLICT,
@@ -210,7 +210,6 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         if run := self.work_of.plan.run:
             self._ask.show((("run ", Tone.DIM), (clean(run), Tone.PLAIN)))
             self._ask.display = True
-        self._lead.show(*self._leading()[:2])
         self._fit()
         self._hint()
 
@@ -254,7 +253,8 @@ class WriteScreen(ModalScreen["Carrying | None"]):
                     (f" field{'s' * (len(plan.changes) != 1)} old → new", Tone.PLAIN),
                 )
             )
-        lines += [(("▪ ", Tone.KEY), *text(note)) for note in plan.notes]
+        if self.stage != "ended":
+            lines += [(("▪ ", Tone.KEY), *text(note)) for note in plan.notes]
         return lines
 
     def _question(self, *, missed: bool = False) -> None:
@@ -320,12 +320,12 @@ class WriteScreen(ModalScreen["Carrying | None"]):
         longest = max(12, min(48, max((len(change.label) for change in plan.changes), default=10)))
         markets = {change.market for change in plan.changes}
         columns = [
-            Column("what", "What", max(12, min(23, longest)), _label, grow=2, most=longest),
+            Column("what", "What", min(16, longest), _label, grow=2, most=longest),
             Column("market", "Market", 7, _market, rank=3),
-            Column("field", "Field", 9, lambda row: text(words.field_name(row.change.field), Tone.PLAIN)),
+            Column("field", "Field", 8, lambda row: text(words.field_name(row.change.field), Tone.PLAIN)),
             Column("old", "Now", 9, _old, grow=1, most=36, right=True),
             Column("arrow", "", 1, lambda row: (("→", Tone.DIM),), gap=1),
-            Column("new", "Then", 16, _new, grow=2, most=60),
+            Column("new", "Then", 12, _new, grow=2, most=60),
             Column("note", "", 8, _note, grow=1, most=26, rank=1),
         ]
         if markets == {None}:
@@ -338,8 +338,14 @@ class WriteScreen(ModalScreen["Carrying | None"]):
 
     @on(Resize)
     def _fit(self) -> None:
-        room = self.app.size.height - _AROUND - len(self._lead.text.splitlines())
-        self.table.styles.height = min(self._rows + 1, max(4, room))
+        short = self.app.size.height < _SHORT
+        self.set_class(short, "-short")
+        leading = self._leading()
+        # Where there is no room, what it comes to and how long it takes go before the rest.
+        self._lead.show(*(leading[:1] + leading[-1:] if short and len(leading) > 2 else leading))
+        around = _AROUND_SHORT if short else _AROUND
+        room = self.app.size.height - around - len(self._lead.text.splitlines())
+        self.table.styles.height = min(self._rows + 1, max(3, room))
         self.call_after_refresh(self._hint)
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.events import Resize
 
 from bmconsole.console import intents as words
 from bmconsole.console import look
@@ -223,6 +224,10 @@ class WritesTab(Deciding):
             except BmError as error:
                 self.complain(error, title=f"Write {row.intent.id}")
         self.renew()
+
+    @on(Resize)
+    def _fit(self) -> None:
+        self.set_class(self.size.height < 18, "-short")
 
     @on(VirtualTable.Chosen)
     def _enter(self, event: VirtualTable.Chosen) -> None:
