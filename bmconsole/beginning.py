@@ -33,6 +33,15 @@ user_agent = {user_agent}
 # privacy_days = 90           # buyer data goes this long after an order is final
 # vat = "margin 20"           # none, regular 20, margin 20
 
+# colour = "orange"           # marks this shop: red, orange, yellow, green, cyan, blue or magenta
+
+# [profile.{name}.notify]     # what you are told about, and how
+# events = "late,sync-broken" # also new-order, box-lost, guard, write-unfinished; all by default
+# bell = true
+# desktop = true
+# command = "tell-me"         # gets one JSON object on standard input
+# per_minute = 6              # what is more is gathered into the next one
+
 # [profile.{name}.schedule]
 # orders = "15m"
 # listings = "1h"

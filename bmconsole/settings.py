@@ -20,7 +20,7 @@ from bmconsole.domain.text import clean
 from bmconsole.errors import NotAllowed, SettingsError
 from bmconsole.hosts import check_base_url, host_of, is_loopback
 from bmconsole.paths import Paths, check_profile_name
-from bmconsole.settings_checks import ACCESS, LIMITS, MODES, SCHEDULE
+from bmconsole.settings_checks import ACCESS, COLOURS, HAPPENINGS, LIMITS, MODES, SCHEDULE
 from bmconsole.settings_file import SettingsFile, Table, holds, nearest, nested, read_settings_file
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "MODES",
     "SCHEDULE",
     "Keys",
+    "Notify",
     "Profile",
     "Settings",
     "check_base_url",
@@ -44,6 +45,24 @@ PREFIX = "BMCONSOLE_"
 
 AuthUse = Literal["required", "optional", "skip"]
 """Whether a command needs the token, takes it if there is one, or asks nobody but the environment for it."""
+
+
+class Notify(BaseModel):
+    """What the operator is told about, and how; nothing as long as no way is chosen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    events: Annotated[tuple[str, ...], BeforeValidator(checks.as_list), AfterValidator(checks.known_happenings)] = (
+        HAPPENINGS
+    )
+    bell: bool = False
+    desktop: bool = False
+    command: str | None = None
+    """A program with its arguments, not for a shell, that gets a JSON object on standard input."""
+    per_minute: Annotated[int, Field(ge=1, le=60)] = 6
+    """What is more than that is gathered and told later."""
+    buyer: bool = False
+    """Whether the command is told the buyers' names."""
 
 
 class Profile(BaseModel):
@@ -70,6 +89,9 @@ class Profile(BaseModel):
     """A name of the zone database; None: the machine's zone."""
     privacy_days: int = 90
     vat: str | None = None
+    colour: str | None = None
+    """What marks this profile among several, a name of `COLOURS`; None: nothing does."""
+    notify: Notify = Field(default_factory=lambda: Notify())
 
     @property
     def main_market(self) -> str:
@@ -138,6 +160,8 @@ class Keys(BaseSettings):
     limits: dict[Annotated[str, checks.one_of(*LIMITS)], _Limit] = Field(default_factory=dict)
     schedule: dict[Annotated[str, checks.one_of(*SCHEDULE)], _Interval] = Field(default_factory=dict)
     repricing: _Repricing = _Repricing()
+    notify: Notify = Notify()
+    colour: Annotated[str, checks.one_of(*COLOURS)] | None = None
     timezone: Annotated[str, AfterValidator(checks.timezone)] | None = None
     privacy_days: Annotated[int, Field(ge=0, le=3_650)] = 90
     vat: Annotated[str, AfterValidator(checks.vat)] | None = None
@@ -235,7 +259,8 @@ class Layers:
         key = clean(".".join(parts), limit=100)
         place = self.place(key)
         if first["type"] == "extra_forbidden":
-            known = _Repricing.model_fields if len(parts) > 1 else Keys.model_fields
+            tables = {"repricing": _Repricing.model_fields, "notify": Notify.model_fields}
+            known = tables[parts[0]] if len(parts) > 1 else Keys.model_fields
             return SettingsError(f"{place}: there is no setting “{key}”.", field=key, hint=nearest(parts[-1], known))
         context = first.get("ctx", {})
         message = context.get("text") or first["msg"][:1].lower() + first["msg"][1:] + "."
@@ -309,6 +334,8 @@ class Settings:
                 "timezone": keys.timezone,
                 "privacy_days": keys.privacy_days,
                 "vat": keys.vat,
+                "colour": keys.colour,
+                "notify": keys.notify,
             }
         )
 

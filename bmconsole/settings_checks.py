@@ -27,6 +27,12 @@ LIMITS = (
 SCHEDULE = {"orders": "15m", "listings": "1h", "backbox": "1h", "repricing": "1h", "watch": "60s"}
 """The engine's timers with their default interval."""
 
+HAPPENINGS = ("new-order", "late", "box-lost", "guard", "sync-broken", "write-unfinished")
+"""What `notify.events` may name."""
+
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "magenta")
+"""What `colour` may be: the mark of a profile, so that nobody works in the wrong shop."""
+
 _USER_AGENT = re.compile(r"BM-[!-:<-~ ]+-[!-:<-~ ]+; ?[!-:<-?A-~]+@[!-:<-?A-~]+")
 _LIMIT = re.compile(r"(?P<limit>\d{1,9})/(?P<window>\d{1,7}(?:\.\d{1,3})?)")
 _VAT = re.compile(r"none|(?:regular|margin) (?P<rate>\d{1,2}(?:\.\d{1,3})?)")
@@ -61,6 +67,14 @@ def known_markets(codes: tuple[str, ...]) -> tuple[str, ...]:
             f"the markets are of several regions ({regions}).", "A token is for one region: make a profile each."
         )
     return known
+
+
+def known_happenings(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Check the names of `notify.events`."""
+    for name in names:
+        if name.lower() not in HAPPENINGS:
+            raise _wrong(f"nothing is called “{clean(name, limit=40)}”.", nearest(name, HAPPENINGS))
+    return tuple(dict.fromkeys(name.lower() for name in names))
 
 
 def one_of(*values: str) -> AfterValidator:

@@ -28,6 +28,9 @@ from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
 from bmconsole.repricing.telling import Telling
+from bmconsole.running.herald import Herald
+from bmconsole.running.logfile import LogFile
+from bmconsole.running.notices import Notifier
 from bmconsole.running.presence import Doing, Presence
 from bmconsole.settings import Profile, host_of
 from bmconsole.store import intents as intent_rows
@@ -72,6 +75,17 @@ class Workspace(Telling):
         )
         self._presence = Presence(paths.ledger, self._life, self._said)
         self._by_hand: list[str] = []
+        token = [] if profile.token is None else [profile.token.get_secret_value()]
+        self._herald = Herald(
+            mirror=self._mirror,
+            journal=self._journal,
+            history=self._history,
+            file=paths.ledger / f"herald-{profile.name}.json",
+            log=LogFile(paths.logs / f"{profile.name}.log", token),
+            notifier=Notifier(profile.notify, profile.name, self.note),
+            now=self.now,
+            holds_engine=lambda: self.engine.role == "here",
+        )
 
     @classmethod
     async def open(cls, profile: Profile, paths: Paths, *, console: bool = False) -> Self:
@@ -82,6 +96,7 @@ class Workspace(Telling):
         """
         made = cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
         made._presence.start()
+        made._herald.start()
         return made
 
     async def __aenter__(self) -> Self:
@@ -96,6 +111,7 @@ class Workspace(Telling):
         """Stop the engine, let writes that are on their way end, and close everything."""
         await self.engine.stop()
         await self._end_writes()
+        await self._herald.stop()
         await self._presence.stop()
         await self._remote.aclose()
         self._life.end()
@@ -157,7 +173,7 @@ class Workspace(Telling):
                 *(["writes"] if self._writing else []),
             ),
             waiting=self.traffic().waiting,
-            trouble=self.engine.trouble,
+            trouble=self.engine.trouble or self._herald.trouble,
         )
 
     def traffic(self) -> Traffic:

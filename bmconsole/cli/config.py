@@ -123,6 +123,11 @@ def _effective(settings: "Settings") -> dict[str, object]:
         "timezone": keys.timezone,
         "privacy_days": keys.privacy_days,
         "vat": keys.vat,
+        "colour": keys.colour,
+        **{
+            f"notify.{name}": ",".join(value) if isinstance(value, tuple) else value
+            for name, value in keys.notify.model_dump().items()
+        },
     }
 
 

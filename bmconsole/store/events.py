@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bmconsole.domain.times import stamp
 from bmconsole.domain.views import Event
-from bmconsole.store.sqlite import Connection
+from bmconsole.store.sqlite import Connection, Row
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -25,11 +25,23 @@ def page(connection: Connection, *, after: int, limit: int, level: str | None) -
         f"SELECT * FROM events WHERE id > ? AND level IN ({marks}) ORDER BY id {order} LIMIT ?",  # noqa: S608 - fixed names
         (after, *levels, limit),
     ).fetchall()
-    events = [
-        Event(row["id"], datetime.fromisoformat(row["at"]), row["level"], row["source"], row["message"], row["ref"])
-        for row in rows
-    ]
+    events = [_event(row) for row in rows]
     return events if after else events[::-1]
+
+
+def _event(row: Row) -> Event:
+    return Event(row["id"], datetime.fromisoformat(row["at"]), row["level"], row["source"], row["message"], row["ref"])
+
+
+def newest(connection: Connection) -> int:
+    """Return the number of the newest event, 0 without any."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
+def behind(connection: Connection, after: int, *, limit: int) -> list[Event]:
+    """Return up to `limit` events behind `after`, oldest first; unlike `page`, 0 begins with the oldest."""
+    rows = connection.execute("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    return [_event(row) for row in rows]
 
 
 def prune(connection: Connection, before: datetime) -> int:
