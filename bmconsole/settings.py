@@ -52,9 +52,9 @@ class Notify(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    events: Annotated[tuple[str, ...], BeforeValidator(checks.as_list), AfterValidator(checks.known_happenings)] = (
-        HAPPENINGS
-    )
+    events: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(checks.as_list), AfterValidator(checks.known_happenings)
+    ] = HAPPENINGS
     bell: bool = False
     desktop: bool = False
     command: str | None = None

@@ -160,6 +160,7 @@ class Workspace(Telling):
             sizes=await asyncio.to_thread(self._files.sizes),
             free_bytes=await asyncio.to_thread(self._files.free_bytes),
             versions=VERSIONS,
+            colour=self.profile.colour,
         )
 
     def _said(self) -> Doing:

@@ -26,6 +26,13 @@ class Tone(StrEnum):
     BADGE_GOOD = "badge-good"
     BADGE_WARN = "badge-warn"
     BADGE_BAD = "badge-bad"
+    MARK_RED = "mark-red"
+    MARK_ORANGE = "mark-orange"
+    MARK_YELLOW = "mark-yellow"
+    MARK_GREEN = "mark-green"
+    MARK_CYAN = "mark-cyan"
+    MARK_BLUE = "mark-blue"
+    MARK_MAGENTA = "mark-magenta"
 
 
 Span = tuple[str, Tone]

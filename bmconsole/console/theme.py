@@ -79,6 +79,14 @@ DEFAULTS = {
     "row-cursor": "$panel",
     "row-cursor-blurred": "$surface",
     "badge-text": "$background",
+    "mark-text": "#101214",
+    "mark-red": "#e06c75",
+    "mark-orange": "#d8935a",
+    "mark-yellow": "#d9bf5b",
+    "mark-green": "#83b573",
+    "mark-cyan": "#5fb0b7",
+    "mark-blue": "#6a9fd8",
+    "mark-magenta": "#c07fc9",
 }
 """The console's own variables under themes that do not define them."""
 
@@ -103,5 +111,7 @@ TONES = {
     Tone.BADGE_GOOD: ToneLook("badge-text", "success", bold=True),
     Tone.BADGE_WARN: ToneLook("badge-text", "warning", bold=True),
     Tone.BADGE_BAD: ToneLook("badge-text", "error", bold=True),
+    # What marks a profile looks alike under every theme: people know their shop by it
+    **{tone: ToneLook("mark-text", tone.value, bold=True) for tone in Tone if tone.name.startswith("MARK_")},
 }
 """How each tone looks under any theme."""

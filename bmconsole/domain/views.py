@@ -228,6 +228,8 @@ class WorkspaceStatus:
     free_bytes: int | None = None
     """What is left on the disk that they lie on; None where it cannot be told."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    colour: str | None = None
+    """What marks the profile among several."""
 
 
 @dataclass(frozen=True, slots=True)

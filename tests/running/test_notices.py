@@ -184,3 +184,22 @@ async def test_an_order_that_comes_in_is_told_once_and_what_was_there_is_not(
     lines = [json.loads(line)["id"] for line in (paths.logs / "default.log").read_text().splitlines()]
     assert lines == sorted(set(lines)), "each event is in the file once"
     assert len(told(file)) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another program there")
+async def test_the_desktop_gets_a_title_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "notify-send"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    desk = Desk(tmp_path, command=None, desktop=True)
+    desk.notifier.gather("sync-broken", [Happening(1, "orders", "Back Market cannot be reached.")])
+    await desk.notifier.tell(NOW)
+    assert (tmp_path / "shown").read_text().splitlines() == [
+        "--app-name=bmconsole", "--", "bmconsole default", "1 stream cannot be synchronised: orders"
+    ]  # fmt: skip
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    desk.notifier.gather("sync-broken", [Happening(1, "orders", "")])
+    await desk.notifier.tell(NOW)
+    assert desk.lines == ["desktop: there is no program notify-send"]

@@ -77,7 +77,9 @@ class TopBar(LineBar):
         pieces: list[Piece] = [(f" {clean(status.environment).upper()} ", badge, "")]
         if self.private:
             pieces.insert(0, (" PRIVATE ", Tone.BADGE_WARN, "app.perform('app.privacy')"))
-        if roomy:
+        if status.colour is not None:
+            pieces.append((f" {clean(status.profile, limit=20)} ", Tone(f"mark-{status.colour}"), ""))
+        elif roomy:
             pieces.append((f" {clean(status.profile, limit=20)}", Tone.PLAIN, ""))
         pieces.append((f" {self.market}", Tone.STRONG, "app.perform('app.next_market')"))
         if roomy or status.access == "viewer":
