@@ -12,6 +12,7 @@ from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.backmarket.wirejson import dumps, loads
 from bmconsole.cache import Files
+from bmconsole.domain.listing_page import ListingPage
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
@@ -209,6 +210,16 @@ class Workspace(Telling):
         """
         async with self._connected():
             await orders_api.page(await self._remote.client(), number=1, size=1, priority=Priority.HIGH)
+
+    async def listing_page(self, ref: str, market: str) -> ListingPage:
+        """Return what surrounds a listing in a market: floors, open orders, its grades, the decision, its past.
+
+        Raises:
+            NotFound: The listing is not in the cache.
+        """
+        from bmconsole import listing_page
+
+        return await listing_page.gather(self, ref, self.check_market(market))
 
     async def market_currencies(self) -> dict[str, str | None]:
         """Ask Back Market for a listing in each market; return the currencies that it answers with.

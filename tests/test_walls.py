@@ -16,7 +16,10 @@ PLAIN = {"errors", "hosts", "paths", "settings", "settings_file", "settings_chec
 BASE = {"domain", "errors"}
 INSTRUMENTS = {"backmarket", "store", "traffic"}
 WORK = {"sync", "writes", "pricing", "engine", "remote", "inspection", "running"}
-TOP = {"workspace", "exports", "planning", "taking_back", "writing", "cache", "upkeep", "keeping", "doctor", "repricing", "overview", "beginning", "story"}
+TOP = {
+    *("workspace", "exports", "planning", "taking_back", "writing", "cache", "upkeep", "keeping", "doctor"),
+    *("repricing", "overview", "beginning", "story", "listing_page"),
+}
 
 MAY_IMPORT = {
     # errors imports nothing of ours, so it may be used even where nothing else may

@@ -124,6 +124,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("inspect.back", "Back to the orders", ("escape",), "back"),
     Action("edit.edit", "Type into the form", ("e",), "edit"),
     Action("edit.refresh", "Ask Back Market for the listing again", ("r",), "refresh"),
+    Action("edit.around", "Show stock, rules, grades and history of the listing, or the form", ("a",), "around"),
     Action("edit.back", "Back to the listings", ("escape",), "back"),
     Action("form.review", "Review the changes before they are sent", ("enter",), "review"),
     Action("form.next", "Next field", ("down",), "field"),

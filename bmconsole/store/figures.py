@@ -175,3 +175,21 @@ def unknown_fields(connection: Connection) -> int:
     """Return how many fields were seen that no model knows."""
     rows = connection.execute("SELECT known_paths FROM streams")
     return sum(len(json.loads(row["known_paths"])) for row in rows)
+
+
+def open_units(connection: Connection, sku: str) -> int:
+    """Return how many units of a SKU are sold and not yet sent."""
+    row = connection.execute(
+        f"""SELECT coalesce(sum(orderlines.quantity), 0) FROM orderlines JOIN orders USING (order_id)
+        WHERE orderlines.sku = ? AND orderlines.state IN (1, 2) AND status IN ({marks(OPEN)})""",  # noqa: S608 - placeholders only
+        (sku, *OPEN),
+    ).fetchone()
+    return int(row[0])
+
+
+def floors(connection: Connection, listing: str) -> list[tuple[str, str, int]]:
+    """Return the floors of a listing's offers as repricing last worked them out: market, currency, minor units."""
+    rows = connection.execute(
+        "SELECT market, currency, floor FROM offers WHERE listing = ? AND floor IS NOT NULL", (listing,)
+    )
+    return [(row["market"], row["currency"], row["floor"]) for row in rows]

@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
+from textual.events import Resize
 from textual.widgets import Static
 
 from bmconsole.console import look
 from bmconsole.console.actions import bindings
 from bmconsole.console.look import INTENT_LOOK, NOTHING, Cell, Tone
-from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.tabs.listing_page import ListingPageTab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.console.widgets.form import ListingForm
@@ -28,7 +29,7 @@ from bmconsole.errors import BmError, UsageError
 SHOWN_INTENTS = 6
 
 
-class EditTab(Tab):
+class EditTab(ListingPageTab):
     """Typing is checked at once, shown as a diff, written on confirmation, and told as it was read back."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("edit",)
@@ -56,12 +57,16 @@ class EditTab(Tab):
     def compose(self) -> ComposeResult:
         yield self._head
         yield self._offers
-        with VerticalScroll(id="edit-lower", can_focus=False):
-            yield self._form_title
-            yield self.form
-            yield self._said
-            yield Static("Writes", id="writes-title", markup=False)
-            yield self._writes
+        with Horizontal(id="edit-halves"):
+            with VerticalScroll(id="edit-lower", can_focus=False):
+                yield self._form_title
+                yield self.form
+                yield self._said
+                yield Static("Writes", id="writes-title", markup=False)
+                yield self._writes
+                yield self.below
+            with VerticalScroll(id="edit-page", can_focus=False):
+                yield self.beside
 
     def on_mount(self) -> None:
         self._show()
@@ -75,7 +80,7 @@ class EditTab(Tab):
         """Edit another listing, in the market that the listings show."""
         if listing != self.listing_id:
             self.form.discard()
-            self.listing_id, self.view, self._message = listing, None, ()
+            self.listing_id, self.view, self.page, self._message = listing, None, None, ()
         self.chosen = self.market
         self.enter_form()
         self._load()
@@ -105,6 +110,15 @@ class EditTab(Tab):
         self._message = ()
         self._offers.move_to(self._position())
         self._show()
+        if self.listing_id is not None:
+            self.load_page(self.listing_id, market)
+
+    @on(Resize)
+    def _fit(self) -> None:
+        self.paint_page()
+
+    def page_came(self) -> None:
+        self._offers.refresh()
 
     # Keys.
 
@@ -147,6 +161,7 @@ class EditTab(Tab):
         if self.chosen not in self.view.listing.offers:
             self.chosen = next(iter(self._markets()), self.chosen)
         self._show()
+        self.load_page(self.listing_id, self.chosen)
 
     def enter_form(self) -> None:
         """Put the cursor where work goes on."""
@@ -366,6 +381,8 @@ class EditTab(Tab):
             Column("min", "Min", 10, lambda offer: look.money(offer.min_price, currency=False), right=True),
             Column("max", "Max", 10, self._max, right=True, rank=2),
             Column("ptw", "To win", 10, self._to_win, right=True),
+            Column("winner", "Winner", 9, self._winner, right=True, rank=6),
+            Column("floor", "Floor", 9, self._floor, right=True, rank=4),
             Column("gap", "Gap", 9, self._gap, right=True, rank=4),
             Column("box", "Backbox", 9, self._box, rank=1),
             Column("seen", "Observed", 12, self._seen, rank=5),
@@ -379,6 +396,14 @@ class EditTab(Tab):
 
     def _to_win(self, offer: Offer) -> Cell:
         return look.money(offer.backbox.price_to_win, currency=False) if offer.backbox else NOTHING
+
+    def _winner(self, offer: Offer) -> Cell:
+        return look.money(offer.backbox.winner_price, Tone.DIM, currency=False) if offer.backbox else NOTHING
+
+    def _floor(self, offer: Offer) -> Cell:
+        floor = self.page.floors.get(offer.market) if self.page else None
+        under = floor is not None and offer.price is not None and offer.price.minor < floor.minor
+        return look.money(floor, Tone.BAD if under else Tone.DIM, currency=False)
 
     def _gap(self, offer: Offer) -> Cell:
         needed = offer.backbox.price_to_win if offer.backbox else None

@@ -191,7 +191,7 @@ class InspectTab(InspectMore):
         for position, section in enumerate(found):
             self._section(table, sheet, section, differing, first=position == 0)
         above = [sheet.styled((("   ", Tone.DIM), *line)) for line in self.above(order)] if order is not None else []
-        parts: list[Text | Table] = [*above, table]
+        parts: list[Text | Table] = [*above, *([Text()] if above else []), table]
         shown = {fact.path for section in found for fact in section.facts} | {section.path for section in found}
         if rest := sorted(differing - shown):
             parts += [

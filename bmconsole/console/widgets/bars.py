@@ -76,7 +76,7 @@ class TopBar(LineBar):
         badge = ENVIRONMENT_BADGE.get(status.environment, Tone.BADGE_WARN)
         pieces: list[Piece] = [(f" {clean(status.environment).upper()} ", badge, "")]
         if self.private:
-            pieces.insert(0, (" PRIVATE ", Tone.BADGE_WARN, "app.perform('app.privacy')"))
+            pieces.insert(0, (" PRIVATE " if roomy else " PRIV ", Tone.BADGE_WARN, "app.perform('app.privacy')"))
         if status.colour is not None:
             pieces.append((f" {clean(status.profile, limit=20)} ", Tone(f"mark-{status.colour}"), ""))
         elif roomy:

@@ -1,0 +1,70 @@
+"""The part of the Edit tab around the form: what surrounds the listing, beside it where there is room, else below."""
+
+from typing import ClassVar
+
+from textual import work
+from textual.containers import VerticalScroll
+
+from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.sheet import Sheet
+from bmconsole.domain.listing_page import ListingPage
+from bmconsole.errors import BmError, NotFound
+
+WIDE = 130
+"""From which width on the page stands beside the form."""
+
+
+class ListingPageTab(Tab):
+    """Knows the page of one listing in one market."""
+
+    BESIDE: ClassVar[str] = "edit-beside"
+    BELOW: ClassVar[str] = "edit-below"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.page: ListingPage | None = None
+        self.beside, self.below = Sheet(id=self.BESIDE), Sheet(id=self.BELOW)
+
+    @work(exclusive=True, group="edit-page")
+    async def load_page(self, listing: str, market: str) -> None:
+        """Read what surrounds a listing; while it is read the former page stays."""
+        try:
+            self.page = await self.workspace.listing_page(listing, market)
+        except NotFound:
+            self.page = None
+        except BmError as error:
+            self.complain(error)
+            return
+        self.page_came()
+        self.paint_page()
+
+    def page_came(self) -> None:
+        """Show what else depends on the page."""
+
+    def action_around(self) -> None:
+        """Show what surrounds the listing in the place of the form, or the form again; wide screens have both."""
+        around = not self.has_class("-around") and not self.has_class("-wide")
+        self.set_class(around, "-around")
+        lower = self.query_one("#edit-lower", VerticalScroll)
+        lower.can_focus = around
+        if around:
+            lower.scroll_home(animate=False)
+            self.take(lower)
+        else:
+            self.enter()
+
+    def paint_page(self) -> None:
+        """Draw the page where there is room for it."""
+        wide = self.size.width >= WIDE
+        self.set_class(wide, "-wide")
+        if wide:
+            self.remove_class("-around")
+        shown, other = (self.beside, self.below) if wide else (self.below, self.beside)
+        other.show()
+        if self.page is None:
+            shown.show()
+            return
+        from bmconsole.console import listing_page
+
+        room = max(40, (self.size.width // 2 if wide else self.size.width) - 6)
+        shown.show(*listing_page.lines(self.page, room, self.workspace.now(), self.workspace.zone))
