@@ -19,7 +19,7 @@ from bmconsole.domain.orders import Order, Orderline, Status
 from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import ACCEPT, CANCEL, REFUND, RETURN_REASONS, SHIP
 from bmconsole.domain.views import Query
-from bmconsole.errors import BmError, UsageError
+from bmconsole.errors import BmError, Guarded, UsageError
 
 OFFERED: dict[Status, tuple[str, ...]] = {
     Status.TO_ACCEPT: ("order.accept",),
@@ -64,10 +64,15 @@ class OrderActs(Tab):
             self.complain(error, title=f"Not {title.lower()}ed")
             return
         if len(ids) == 1 and left_out:
-            self.complain(left_out[0].error, title=f"{title}: not possible")
+            self._refuse(left_out[0].error, title)
             return
         many = f"{count(len(ids))} orders" if len(ids) > 1 else f"order {ids[0]}"
         await self._write(Task(f"{title} {many}", _left(hidden), plan, left_out=left_out))
+
+    def _refuse(self, error: BmError, title: str) -> None:
+        """Say why an act is not legal; the command that a guard names for the command line says nothing here."""
+        told = UsageError(error.message) if isinstance(error, Guarded) else error
+        self.complain(told, title=f"{title}: not possible")
 
     async def _write(self, task: Task) -> None:
         carrying = await write(self.app, self.workspace, task)
@@ -123,7 +128,7 @@ class OrderActs(Tab):
             self.complain(error, title="Refund")
             return
         if left_out:
-            self.complain(left_out[0].error, title="Refund: not possible")
+            self._refuse(left_out[0].error, "Refund")
             return
         await self._write(Task(f"Refund order {order.order_id}", _about(order), plan, quiet=True))
 
@@ -251,6 +256,9 @@ class OrderActs(Tab):
     async def begin_export(self, path: str | None = None) -> None:
         """Write the rows as a pick list, a line for each orderline."""
         query, ids = self.export_query()
+        if not ids and not (await self.acted_on())[0]:
+            self.notify("There is no order to export.", timeout=3, markup=False)
+            return
         what = f"The {count(len(ids))} marked orders" if ids else "The orders that the filter shows"
         await export(
             self.app,
