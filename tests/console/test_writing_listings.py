@@ -16,7 +16,7 @@ from bmconsole.domain.money import Money
 from bmconsole.domain.views import ListingRow, Query
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.sandbox.control import edit_listing
-from bmconsole.sandbox.faults import Latency
+from bmconsole.sandbox.faults import Drop, Latency
 from bmconsole.workspace import Workspace
 from tests.console.conftest import Desk, Sit
 from tests.console.waiting import until
@@ -316,3 +316,29 @@ async def test_no_key_of_a_viewer_sends_or_writes_anything(filled: Workspace, si
             await until(lambda: told(desk, "access is viewer"))
         assert len(desk.sandbox.journal.writes) == before
         assert await desk.workspace.intents(limit=0) == known
+
+
+async def test_what_ended_unknown_is_sent_again_after_a_read(filled: Workspace, sit: Sit, tmp_path: Path) -> None:
+    order = (await filled.orders_page(Query(where="status:shipped", limit=1)))[0].order_id
+    pdf, other = tmp_path / "invoice.pdf", tmp_path / "other.pdf"
+    pdf.write_bytes(b"%PDF-1.4 one")
+    other.write_bytes(b"%PDF-1.4 two")
+    async with sit() as desk:
+        plan = await desk.workspace.plan_invoice(order, pdf.read_bytes())
+        desk.sandbox.faults.set(Drop(at="after", methods=("POST",), times=1))
+        (lost,) = await desk.workspace.apply(plan, files=[pdf.read_bytes()])
+        assert lost.state is IntentState.UNKNOWN
+        await desk.press("6")
+        await until(lambda: desk.app.writes.chosen is not None)
+        await until(lambda: any(hint.text == "decide" for hint in desk.app.key_hints.hints))
+        for file, words in ((other, "another file"), (pdf, "does not show invoices")):
+            await desk.press("d")
+            await until(lambda: isinstance(desk.app.screen, ConflictScreen))
+            assert "nobody knows" in str(desk.app.screen.query_one(".box").border_title)
+            await desk.press("o")
+            await until(lambda: isinstance(desk.app.screen, AskScreen))
+            desk.app.screen.query_one(Input).value = str(file)
+            await desk.press("enter")
+            await until(lambda words=words: told(desk, words))  # type: ignore[misc]  # bound for the loop
+            await until(lambda: len(desk.app.screen_stack) == 1)
+        await until(lambda: desk.app.writes.chosen is not None and desk.app.writes.chosen.state == "confirmed")
