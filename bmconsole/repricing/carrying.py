@@ -8,17 +8,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import ROUND_HALF_UP
 
 from bmconsole.backmarket import listings as listings_api
 from bmconsole.backmarket.wirejson import dumps
 from bmconsole.domain.decisions import Decision, Verdict
 from bmconsole.domain.intents import RULE, Intent, IntentState
-from bmconsole.domain.money import rounded
+from bmconsole.domain.money import Money
 from bmconsole.domain.pricing_views import DecisionRow, PricingPlan, RepriceProgress, RepriceResult
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import BmError, Conflict, Guarded, NotAllowed, NotFound, UsageError
 from bmconsole.pricing.decide import decide
-from bmconsole.pricing.floors import figures
+from bmconsole.pricing.floors import Figures, figures
 from bmconsole.pricing.guards import failures_stop, lines_free
 from bmconsole.pricing.values import Facts, Rules, Terms
 from bmconsole.repricing.following import Following
@@ -361,7 +362,7 @@ class Carrying(Following):
             strategy=again.strategy,
             old=again.old,
             new=target,
-            net=None if known is None else rounded(known.net(target.minor), target.currency),
+            net=None if known is None else _net(known, target),
             won_before=None if facts.box is None else facts.box.winning,
             at=intent.updated,
         )
@@ -374,6 +375,11 @@ class Carrying(Following):
         stored = ListingRecord(self._parse_listing(record, market), market, dumps(record))
         at = self.now()
         await self._mirror.write(lambda connection: listing_rows.store(connection, [stored], fetched_at=at))
+
+
+def _net(known: Figures, target: Money) -> Money:
+    """Return what a sale at `target` leaves."""
+    return Money(int(known.net(target.minor).to_integral_value(ROUND_HALF_UP)), target.currency)
 
 
 def _to_write(planned: PricingPlan, ids: Mapping[Key, int]) -> list[Candidate]:

@@ -34,6 +34,14 @@ async def test_a_change_is_looked_at_three_times(market: Market) -> None:
     assert view.outcomes[1].seen is None
     (score,) = await market.workspace.scores()
     assert (score.rule, score.changes, score.followed, score.gained, score.lost) == ("default", 1, 1, 1, 0)
+    kept = await market.workspace._history.read(
+        lambda connection: connection.execute("SELECT DISTINCT new, net FROM outcomes").fetchall()
+    )
+    decision = result.decisions[0].decision
+    assert decision.margin is not None
+    assert [(row["new"], row["net"]) for row in kept] == [
+        (decision.target and decision.target.minor, round(row["new"] * decision.margin)) for row in kept
+    ]
 
 
 async def test_a_box_that_was_not_won_is_no_gain(market: Market) -> None:
