@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from bmconsole.console.actions import ACTIONS
 from bmconsole.console.app import ConsoleApp
 from bmconsole.console.widgets.dialogs import Confirm, DiffDialog
 from bmconsole.console.widgets.sheet import Sheet
@@ -219,7 +220,8 @@ async def test_the_log_follows_until_the_operator_looks_back(filled: Workspace, 
 
 async def test_every_tab_help_and_palette_work_at_80_by_24(filled: Workspace, sit: Sit) -> None:
     async with sit(size=(80, 24)) as desk:
-        for key, tab in zip("123456", desk.app.tabs, strict=True):
+        for tab in desk.app.tabs:
+            key = next(action.keys[0] for action in ACTIONS if action.name == f"app.show_{tab.id}")
             await desk.press(key)
             assert desk.app.current is tab
             await until(lambda: len(desk.app.key_hints.hints) > 2)

@@ -17,8 +17,17 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminal
 
 TOKEN = "canary-token-7f3a91"
 BUYER = "Canaria Testbuyer"
-TABS = ("orders", "listings", "inspect", "edit", "log")
-KINDS = {"orders": "message", "listings": "worker", "inspect": "render", "edit": "drawn", "log": "message"}
+TABS = ("orders", "listings", "inspect", "edit", "log", "writes", "pricing", "overview")
+KINDS = {
+    "orders": "message",
+    "listings": "worker",
+    "inspect": "render",
+    "edit": "drawn",
+    "log": "message",
+    "writes": "worker",
+    "pricing": "render",
+    "overview": "drawn",
+}
 """Where the fault happens: each way that Textual has of ending an app is taken at least once."""
 
 CONSOLE = """
