@@ -342,3 +342,29 @@ async def test_what_ended_unknown_is_sent_again_after_a_read(filled: Workspace, 
             await until(lambda words=words: told(desk, words))  # type: ignore[misc]  # bound for the loop
             await until(lambda: len(desk.app.screen_stack) == 1)
         await until(lambda: desk.app.writes.chosen is not None and desk.app.writes.chosen.state == "confirmed")
+
+
+async def test_quitting_leaves_what_was_not_begun_to_the_next_process(
+    filled: Workspace, sit: Sit, tmp_path: Path
+) -> None:
+    rows = await wares(filled, 16)
+    file = tmp_path / "stock.csv"
+    file.write_text("id,quantity\n" + "".join(f"{row.id},{(row.quantity or 0) + 1}\n" for row in rows))
+    async with sit(**HIGH) as desk:
+        desk.sandbox.limiter.configure({"enabled": False})
+        desk.sandbox.faults.set(Latency(seconds=0.5))
+        await desk.press("2")
+        await until(lambda: desk.app.listings.table.cursor_key is not None)
+        await command(desk, f"import {file}")
+        screen = await review(desk)
+        await desk.press("y")
+        await until(lambda: screen.carrying is not None and screen.carrying.progress.done > 0)
+        desk.app.exit()
+        await until(lambda: not desk.app.is_running)
+    desk.sandbox.faults.set()
+    left = [each.state for each in await filled.intents(limit=0)]
+    assert IntentState.DROPPED not in left
+    assert IntentState.PENDING in left
+    settled = await filled.settle_left_behind()
+    assert {each.state for each in settled} == {IntentState.CONFIRMED}
+    assert [there(desk.sandbox, row.id)[1] for row in rows] == [(row.quantity or 0) + 1 for row in rows]

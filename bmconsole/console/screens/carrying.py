@@ -69,8 +69,10 @@ class Carrying:
         self._writing = asyncio.ensure_future(self._written())
         try:
             await asyncio.wait([self._writing])
-        finally:
-            self._writing.cancel()
+        except asyncio.CancelledError:
+            # The console ends. What was not begun stays written down for the next process, as the question said.
+            self._writing.add_done_callback(_seen)
+            raise
         if self._writing.cancelled():
             self.ended = await self._settled()
             return
@@ -110,6 +112,12 @@ class Carrying:
             if not any(intent.state in (IntentState.PENDING, IntentState.SENT) for intent in found):
                 return found
             await asyncio.sleep(_LOOK)
+
+
+def _seen(writing: asyncio.Task[list[Intent]]) -> None:
+    """Take note of how writes ended that nobody waits for any more; the journal tells it."""
+    if not writing.cancelled():
+        writing.exception()
 
 
 def said(carrying: Carrying) -> tuple[str, bool]:
