@@ -96,9 +96,13 @@ class Workspace(Telling):
             DiskTrouble: A file cannot be opened, or was written by a newer version.
         """
         made = cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
-        made._presence.start()
-        made._herald.start()
+        made.begin()
         return made
+
+    def begin(self) -> None:
+        """Be seen by other processes, and follow the log; `open` has done it."""
+        self._presence.start()
+        self._herald.start()
 
     async def __aenter__(self) -> Self:
         return self

@@ -20,6 +20,11 @@ settings.load_profile("noisy")
 MARKETS = ("fr-fr", "de-de")
 OFF = dict.fromkeys(("orders", "listings", "backbox", "repricing", "watch"), "off")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "live: asks a real shop, reading only; needs BMCONSOLE_TOKEN and -m live")
+
+
 MakeProfile = Callable[..., Profile]
 
 

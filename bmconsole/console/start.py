@@ -95,6 +95,7 @@ def _run(
         gc.freeze()
         gc.enable()
         workspace = Workspace(profile, paths, await asyncio.wrap_future(files), console=True)
+        workspace.begin()
         if story is not None:
             app.tell(story(workspace))
         return workspace

@@ -1,0 +1,335 @@
+"""A daemon, two consoles and the command line at once on a shop that lives: `python -m tests.fire.together`.
+
+After a third of the time the daemon is killed with -9: a console has to take over within 5 s. A new daemon starts at
+half of it and stands by; when the consoles end, at five sixths, it has to take over. All the while commands read, sync
+and write stock. At the end: one engine at every look, no 429, no locked database, nothing lost and nothing twice.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TAKEOVER = 5.0
+"""Seconds within which another process runs the engine after its holder died or left."""
+
+_BMCONSOLE = [sys.executable, "-m", "bmconsole"]
+_KEYS = ("j", "k", "2", "1", "G", "g", "4", "5", "1", "s")
+_START = 60.0
+
+
+@dataclass
+class Report:
+    """What was seen."""
+
+    takeovers: dict[str, float] = field(default_factory=dict)
+    """Seconds by what happened."""
+    most_engines: int = 0
+    looks: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    limits: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The most in a window, and the limit, by rule."""
+    requests: int = 0
+    refused: int = 0
+    locked: int = 0
+    confirmed: int = 0
+    carried_out: int = 0
+    orders_here: int = 0
+    orders_there: int = 0
+    unfinished: int = 0
+
+    def wrong(self) -> list[str]:
+        """Return what should not have been."""
+        wrong = [f"command failed: {told}" for told in self.failed]
+        wrong += [f"{what}: taken over after {took:.1f} s" for what, took in self.takeovers.items() if took > TAKEOVER]
+        if self.most_engines != 1:
+            wrong.append(f"{self.most_engines} engines at once")
+        wrong += [
+            f"{name}: {most} of {limit} in a window" for name, (most, limit) in self.limits.items() if most > limit
+        ]
+        if self.refused:
+            wrong.append(f"{self.refused} answers 429")
+        if self.locked:
+            wrong.append(f"{self.locked} times “database is locked”")
+        if self.confirmed != self.carried_out:
+            wrong.append(f"{self.confirmed} writes confirmed, {self.carried_out} carried out")
+        if self.orders_here != self.orders_there:
+            wrong.append(f"{self.orders_here} orders here, {self.orders_there} there")
+        if self.unfinished:
+            wrong.append(f"{self.unfinished} writes unfinished")
+        return wrong
+
+
+class Stage:
+    """The home that all share, and the processes on it."""
+
+    def __init__(self, folder: Path, url: str, token: str) -> None:
+        self.folder = folder
+        self.report = Report()
+        self.outputs = folder / "outputs"
+        self.outputs.mkdir()
+        own = {name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")}
+        self.environment = own | {
+            "BMCONSOLE_HOME": str(folder / "home"),
+            "BMCONSOLE_BASE_URL": url,
+            "BMCONSOLE_TOKEN": token,
+            "BMCONSOLE_MARKETS": "fr-fr,de-de",
+            "BMCONSOLE_SCHEDULE__ORDERS": "20s",
+            "BMCONSOLE_SCHEDULE__LISTINGS": "60s",
+            "BMCONSOLE_SCHEDULE__BACKBOX": "90s",
+            "BMCONSOLE_SCHEDULE__WATCH": "5s",
+            "TERM": "xterm-256color",
+        }
+        self.url = url
+
+    def call(self, *arguments: str) -> list[dict[str, Any]]:
+        """Run a command with `--json` and return its lines; what fails is noted."""
+        done = subprocess.run(
+            [*_BMCONSOLE, *arguments, "--json"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        self.report.commands[arguments[0]] += 1
+        self.report.locked += (done.stdout + done.stderr).count("database is locked")
+        # `status` ends with 1 to say that something is wrong, which a killed daemon may well be
+        if done.returncode and arguments[0] != "status":
+            self.report.failed.append(
+                f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+            )
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def daemon(self, name: str) -> "subprocess.Popen[bytes]":
+        with (self.outputs / name).open("wb") as output:
+            return subprocess.Popen(
+                [*_BMCONSOLE, "run"], env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def engines(self) -> list[int]:
+        """Return the processes that say that they run the engine and live."""
+        found = []
+        for path in (self.folder / "home" / "state" / "ledger" / "processes").glob("*.json"):
+            with suppress(OSError, ValueError):  # replaced or taken away just now
+                told = json.loads(path.read_text())
+                if told["engine"] == "here" and _lives(told["pid"]):
+                    found.append(int(told["pid"]))
+        return found
+
+    def look(self) -> None:
+        """Count the engines."""
+        self.report.looks += 1
+        self.report.most_engines = max(self.report.most_engines, len(self.engines()))
+
+    def taken_over(self, what: str, by: Callable[[int], bool]) -> None:
+        """Wait until a fitting process runs the engine, and note how long it took."""
+        began = time.monotonic()
+        while not any(by(pid) for pid in self.engines()):
+            self.look()
+            if time.monotonic() - began > _START:
+                break
+            time.sleep(0.05)
+        self.report.takeovers[what] = time.monotonic() - began
+
+
+class Console:
+    """The console on a terminal of its own; what it paints is read and thrown away."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+        self.process = subprocess.Popen(
+            _BMCONSOLE, env=stage.environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.painted = 0
+        self._file = (stage.outputs / name).open("wb")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def end(self) -> int:
+        """Press q, and tell how it ended."""
+        self.type("q")
+        try:
+            code = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self._reader.join(5)
+        os.close(self._master)
+        self._file.close()
+        return code
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(self._master, 65_536):
+                self.painted += len(part)
+                self._file.write(part)
+
+
+def together(minutes: float, seed: int = 1) -> Report:
+    """Run it all and return what was seen."""
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="together-") as made, shop(seed) as announced:
+        stage = Stage(Path(made), announced["url"], announced["token"])
+        stage.call("sync")
+        listings = [row["id"] for row in stage.call("listings", "list", "--limit", "30")]
+        first = stage.daemon("daemon-1")
+        children = [first]
+        try:
+            stage.taken_over("the daemon starts", lambda pid: pid == first.pid)
+            # What starts takes as long as the machine needs: it is no takeover
+            del stage.report.takeovers["the daemon starts"]
+            consoles = [Console(stage, f"console-{number}") for number in (1, 2)]
+            begin = time.monotonic()
+
+            def until(share: float) -> None:
+                while time.monotonic() - begin < share * minutes * 60:
+                    _something(stage, consoles, listings, dice)
+
+            until(1 / 3)
+            first.kill()
+            first.wait()
+            ours = {console.process.pid for console in consoles}
+            stage.taken_over("the daemon is killed", lambda pid: pid in ours)
+            until(1 / 2)
+            second = stage.daemon("daemon-2")
+            children.append(second)
+            until(5 / 6)
+            for console in consoles:
+                if (code := console.end()) != 0:
+                    stage.report.failed.append(f"a console ended with {code}")
+                if not console.painted:
+                    stage.report.failed.append("a console painted nothing")
+            stage.taken_over("the consoles end", lambda pid: pid == second.pid)
+            until(1)
+            httpx.put(f"{stage.url}/_sandbox/live", json={"rate": 0}, trust_env=False).raise_for_status()
+            second.send_signal(signal.SIGTERM)
+            if (code := second.wait(60)) != 0:
+                stage.report.failed.append(f"the daemon ended with {code} on SIGTERM")
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+        _settle(stage)
+        return stage.report
+
+
+def _something(stage: Stage, consoles: list[Console], listings: list[str], dice: random.Random) -> None:
+    """Do what somebody might do next."""
+    stage.look()
+    for console in consoles:
+        if console.process.poll() is None:
+            console.type(dice.choice(_KEYS))
+    match dice.randrange(6):
+        case 0:
+            stage.call("listings", "set", dice.choice(listings), "--quantity", "+1", "--yes")
+        case 1:
+            stage.call("orders", "list", "--where", "status:to-ship", "--limit", "20")
+        case 2:
+            (state,) = stage.call("status")
+            seen = [each for each in state["processes"] if each["engine"] == "here" and _lives(each["pid"])]
+            stage.report.most_engines = max(stage.report.most_engines, len(seen))
+        case 3:
+            stage.call("log", "--limit", "20")
+        case 4:
+            stage.call("sync", "orders")
+        case _:
+            time.sleep(0.5)
+
+
+def _settle(stage: Stage) -> None:
+    """Compare what is here with what the shop saw."""
+    report = stage.report
+    stage.call("sync", "orders", "--full")
+    writes = stage.call("writes", "list", "--limit", "0")
+    states = Counter(write["state"] for write in writes)
+    report.confirmed = states["confirmed"]
+    report.unfinished = sum(states[name] for name in ("pending", "sent", "unknown"))
+    journal = httpx.get(f"{stage.url}/_sandbox/journal?writes=50000", trust_env=False).json()
+    report.requests, report.refused = journal["requests"], journal["rate_limited"]
+    report.limits = {
+        name: (rule["most_in_window"], rule["limit"]) for name, rule in journal["rules"].items() if rule["arrived"]
+    }
+    report.carried_out = sum(
+        write["method"] == "POST" and write["path"].startswith("/ws/listings") and write["executed"] == 200
+        for write in journal["writes"]
+    )
+    report.orders_here = len(stage.call("orders", "list", "--limit", "0"))
+    counts = httpx.get(f"{stage.url}/_sandbox/counts", trust_env=False).json()
+    # Lists never show the states 0 and 8
+    report.orders_there = sum(count for state, count in counts["orders"].items() if state not in ("0", "8"))
+    for path in stage.outputs.iterdir():
+        report.locked += path.read_bytes().count(b"database is locked")
+    for event in stage.call("log", "--limit", "100000"):
+        report.locked += event["message"].count("database is locked")
+
+
+@contextmanager
+def shop(seed: int) -> Iterator[Mapping[str, str]]:
+    """Run a shop that lives."""
+    child = subprocess.Popen(
+        [
+            *(*_BMCONSOLE, "sandbox", "--live", "0.3", "--seed", str(seed), "--orders", "300", "--listings", "60"),
+            *("--markets", "fr-fr,de-de"),
+        ],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        yield json.loads(child.stdout.readline())
+    finally:
+        child.terminate()
+        child.wait(30)
+        child.stdout.close()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    report = together(given.minutes, given.seed)
+    for name, value in vars(report).items():
+        print(f"{name}: {dict(value) if isinstance(value, dict) else value}")
+    for sentence in (wrong := report.wrong()):
+        print(f"WRONG: {sentence}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
