@@ -136,6 +136,10 @@ def _settle_in(profile: "Profile", paths: Paths) -> None:
 @contextmanager
 def _folder(call: Call, *, keep: bool) -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="bmconsole-demo-"))
+    if not keep:
+        from bmconsole.console.hangup import at_hang_up
+
+        at_hang_up(lambda: shutil.rmtree(home, ignore_errors=True))
     try:
         yield home
     finally:

@@ -1,7 +1,6 @@
 """The console's life: it paints what is cached, opens the workspace, looks for changes, syncs on demand, and ends."""
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Mapping
@@ -13,6 +12,7 @@ from textual import work
 from textual.worker import WorkerFailed
 
 from bmconsole.console.frame import Frame
+from bmconsole.console.hangup import leave
 from bmconsole.console.look import count
 from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, WorkspaceLike
@@ -34,8 +34,6 @@ CLOCK_EVERY = 10.0
 """Seconds after which minutes in the status line are counted again."""
 FAULTY = 1
 """The exit code of a console that ended by a fault of its own."""
-HUNG_UP = 129
-"""The exit code of a console whose terminal was closed."""
 FIRST_PAINT = 0.5
 """Seconds for which the first paint waits for the rows."""
 REPAINT_EVERY = 20.0
@@ -194,9 +192,8 @@ class ConsoleApp(Frame):
         stale = False
         while self.is_running:
             if self._terminal_is_gone():
-                # Nobody can be asked and nothing can be shown any more; drawing the end would only fail.
                 await workspace.aclose()
-                os._exit(HUNG_UP)
+                leave()
             try:
                 changed = await workspace.changed()
                 stale = stale or changed

@@ -7,6 +7,7 @@ from bmconsole.console.app import ConsoleApp
 from bmconsole.console.widgets.dialogs import Confirm, DiffDialog
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.intents import IntentState
+from bmconsole.domain.money import Money
 from bmconsole.domain.views import Query, WorkspaceStatus
 from bmconsole.errors import DiskTrouble
 from bmconsole.sandbox.control import edit_listing, edit_order
@@ -114,19 +115,23 @@ async def test_a_price_is_changed_by_keyboard_alone_and_read_back(filled: Worksp
         edit = desk.app.edit
         await desk.press("pagedown")
         await until(lambda: edit.chosen == "de-de")
-        await desk.press(*"231.505")
+        offer = (await desk.workspace.listing(listing.id)).offers["de-de"]
+        assert offer.price is not None
+        # Near the price that is there: a far one is asked back.
+        wanted = Money(offer.price.minor - 150, "EUR")
+        await desk.press(*wanted.text(), "5")
         await until(lambda: "decimals" in edit.form.field("price").query_one(Sheet).text)
         await desk.press("backspace")
-        await until(lambda: "→ 231.50" in edit.form.field("price").query_one(Sheet).text)
+        await until(lambda: f"→ {wanted.text()}" in edit.form.field("price").query_one(Sheet).text)
         await desk.press("enter")
         await until(lambda: isinstance(desk.app.screen, DiffDialog))
         assert not desk.sandbox.journal.writes
         await desk.confirm()
-        await until(lambda: edit._said.text == "✓ confirmed, read back: price 231.50")
+        await until(lambda: edit._said.text == f"✓ confirmed, read back: price {wanted.text()}")
         index = desk.sandbox.shop.listings.find(listing.id)
         assert index is not None
         offers = desk.sandbox.shop.listings.get(index)
-        assert desk.sandbox.shop.listings.offer(offers, "de-de").price == 23150
+        assert desk.sandbox.shop.listings.offer(offers, "de-de").price == wanted.minor
         (intent,) = (await desk.workspace.listing_view(listing.id)).intents
         assert (intent.state, intent.market) == (IntentState.CONFIRMED, "de-de")
         await until(lambda: "confirmed" in edit._writes.text)

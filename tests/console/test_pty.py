@@ -11,6 +11,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from fcntl import ioctl
 from pathlib import Path
 from subprocess import Popen
@@ -19,7 +20,7 @@ import httpx
 import pyte
 import pytest
 
-from bmconsole.console.app import HUNG_UP
+from bmconsole.console.hangup import HUNG_UP
 from bmconsole.sandbox import Options, running_in_thread
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a Unix thing")
@@ -127,16 +128,18 @@ def test_an_operator_finds_rows_and_changes_a_price_by_keyboard_alone_at_80_by_2
             console.wait(lambda text: "1 of 70 listings" in text and listing.sku[:12] in text)
             console.type("e")
             console.wait(lambda text: "Offer in fr-fr" in text and "Price" in text)
-            console.type("231.50\r")
-            console.wait(lambda text: "Write to Back Market" in text and "231.50" in text)
+            # Near the price that is there: a far one is asked back.
+            wanted = str(Decimal(before["fr-fr"]["price"]) - Decimal("1.50"))
+            console.type(f"{wanted}\r")
+            console.wait(lambda text: "Write to Back Market" in text and wanted in text)
             # A price that moves by more than 20 % asks for its number.
             console.type("1\r" if "Type 1" in console.text() else "y")
-            console.wait(lambda text: "confirmed, read back: price 231.50" in text)
+            console.wait(lambda text: f"confirmed, read back: price {wanted}" in text)
             markets = control.get(f"/_sandbox/state/listings/{listing.id}").json()["markets"]
-            assert markets["fr-fr"]["price"] == "231.50"
+            assert markets["fr-fr"]["price"] == wanted
             assert markets["de-de"]["price"] == before["de-de"]["price"]
             console.type("\x1b")
-            console.wait(lambda text: "q quit" in text)
+            console.wait(lambda text: "? help" in text)
             console.type("q")
             assert console.ended() == 0
         assert not sandbox.journal.refused
@@ -186,3 +189,12 @@ def test_a_console_whose_terminal_is_closed_ends(tmp_path: Path) -> None:
         console.wait(lambda text: "No orders yet" in text)
         console.hang_up()
         assert console.process.wait(DEADLINE) in (HUNG_UP, -signal.SIGHUP)
+
+
+def test_a_demo_whose_terminal_is_closed_leaves_no_folder(tmp_path: Path) -> None:
+    with terminal(tmp_path / "unused", {"TMPDIR": str(tmp_path)}, 80, 24, ("-m", "bmconsole", "demo")) as console:
+        console.wait(lambda text: re.search(r"\d{8}  [●▲✓○]", text))
+        assert list(tmp_path.glob("bmconsole-demo-*"))
+        console.hang_up()
+        assert console.process.wait(DEADLINE) == HUNG_UP
+    assert not list(tmp_path.glob("bmconsole-demo-*"))

@@ -45,7 +45,7 @@ class OrdersTab(RowsTab[OrderRow], OrderActs):
             Column("due", "Due", 11, self._due, sort="due"),
             Column("price", "Price", 12, lambda row: look.money(row.price), right=True, sort="price"),
             Column("market", "Market", 8, lambda row: look.text(row.country_code, Tone.DIM), rank=4, sort="market"),
-            Column("items", "Items", 20, self._items, grow=4, most=60),
+            Column("items", "Items", 20, self._items, grow=4, most=60, rank=1),
             Column("buyer", "Buyer", 18, lambda row: self._buyer(row.buyer), grow=1, most=28, rank=2, sort="buyer"),
             Column("city", "City", 12, lambda row: self._buyer(row.city, Tone.DIM), grow=1, most=22, rank=6),
             Column("tracking", "Tracking", 15, lambda row: self._buyer(row.tracking), rank=7, sort="tracking"),

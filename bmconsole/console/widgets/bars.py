@@ -103,14 +103,27 @@ class KeyHints(LineBar):
     hints: reactive[tuple[Hint, ...]] = reactive(())
 
     def line(self, width: int) -> list[Piece]:
-        """Return the hints that fit, the first ones first."""
+        """Return the hints that fit, the first ones first; the one of the help always, since it tells the rest."""
         pieces: list[Piece] = []
         used = 1
-        for hint in self.hints:
-            length = cell_len(hint.key) + cell_len(hint.text) + 1
-            if used + length > width:
+        hints = list(self.hints)
+        help_ = next((hint for hint in hints if hint.text == "help"), None)
+        if help_ is not None and sum(_length(hint) + 3 for hint in hints) - 2 > width:
+            hints.remove(help_)
+            width -= _length(help_) + 3
+        else:
+            help_ = None
+        fitting: list[Hint] = []
+        for hint in hints:
+            if used + _length(hint) > width:
                 break
+            fitting.append(hint)
+            used += _length(hint) + 3
+        for hint in [*fitting, *([help_] if help_ else [])]:
             pieces += [(" " if not pieces else "   ", Tone.DIM, ""), (hint.key, Tone.KEY, hint.action)]
             pieces.append((f" {hint.text}", Tone.DIM, hint.action))
-            used += length + 3
         return pieces
+
+
+def _length(hint: Hint) -> int:
+    return cell_len(hint.key) + cell_len(hint.text) + 1

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import on
+from textual.events import Key
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
@@ -40,7 +41,16 @@ class CompletingInput(Input):
         self._draft = ""
         self._cycle: list[Suggestion] = []
         self._chosen = -1
-        self._taken = ""
+        self._taken = self._offered = ""
+
+    async def _on_key(self, event: Key) -> None:
+        """Do what a key means here in its turn; Textual would do it only after all keys that were typed since."""
+        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        if active is not None and active.node is self:
+            event.stop().prevent_default()
+            await self.app.run_action(active.binding.action, self)
+        else:
+            await super()._on_key(event)
 
     def remember(self, text: str) -> None:
         """Keep what was typed for the next time."""
@@ -53,11 +63,15 @@ class CompletingInput(Input):
         if self._taken and self.value == self._taken:
             return
         self._taken, self._chosen = "", -1
+        self._offered = self.value
         self._cycle = self.completer(self.value[: self.cursor_position]) if self.has_focus else []
         self.post_message(self.Offered(self._cycle, -1))
 
     def action_complete(self) -> None:
         """Take the next suggestion."""
+        if self.value not in (self._offered, self._taken):
+            # Typed ahead: that the text changed is not told yet.
+            self.offer()
         if not self._cycle:
             return
         self._chosen = (self._chosen + 1) % len(self._cycle)
