@@ -366,7 +366,7 @@ class Carrying(Following):
             won_before=None if facts.box is None else facts.box.winning,
             at=intent.updated,
         )
-        await self._cut_short(change)
+        await self._cut_short(change, facts.box)
         await self._history.write(lambda connection: outcome_rows.expect(connection, change))
 
     async def _read_live(self, listing: str, market: str, priority: Priority) -> None:

@@ -1,8 +1,9 @@
 """The part of a workspace that follows up what repricing changed: did it win, did it sell, what did it leave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bmconsole.domain.listings import Backbox
 from bmconsole.domain.pricing_views import OutcomeRow
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import BmError, NotAllowed
@@ -43,15 +44,20 @@ class Following(Deciding):
             noted += len(rows)
         return noted
 
-    async def _cut_short(self, change: Changed) -> None:
-        """End the looks at earlier changes of the same offer: what comes now is not their doing."""
+    async def _cut_short(self, change: Changed, box: Backbox | None) -> None:
+        """End the looks at earlier changes of the same offer: what comes now is not their doing.
+
+        What was observed right before this change is the last that can be said of them.
+        """
         rows = await self._history.read(
             lambda connection: outcome_rows.open_of(connection, change.listing, change.market, before=change.intent)
         )
         if rows:
-            await self._note(rows, {}, cut_short=True)
+            await self._note(rows, {} if box is None else {change.market: box}, cut_short=True)
 
-    async def _note(self, rows: Sequence[OutcomeRow], seen: dict[str, Observation], *, cut_short: bool) -> None:
+    async def _note(
+        self, rows: Sequence[OutcomeRow], seen: Mapping[str, Observation | Backbox], *, cut_short: bool
+    ) -> None:
         at = self.now()
         sold = await self._sold_since(rows, at)
         looks = []

@@ -131,7 +131,7 @@ def scores(connection: Connection, since: datetime) -> list[Score]:
 
 def _score(rule: str, changes: Sequence[Sequence[OutcomeRow]]) -> Score:
     last = [seen[-1] for looks in changes if (seen := [look for look in looks if look.seen is not None])]
-    # A look that another change cut short tells what was sold by then, but not who had the box
+    # Where nothing was seen of the box, a look still tells what was sold by then
     boxes = [seen[-1] for looks in changes if (seen := [look for look in looks if look.winning is not None])]
     margins: dict[str, int] = {}
     for look in last:

@@ -32,6 +32,14 @@ async def test_a_change_is_looked_at_three_times(market: Market) -> None:
     first = view.outcomes[0]
     assert (first.intent, first.won_before, first.winning, first.sold) == (intent.id, False, True, 0)
     assert view.outcomes[1].seen is None
+    net = await market.workspace._history.read(
+        lambda connection: connection.execute("SELECT net FROM outcomes LIMIT 1").fetchone()[0]
+    )
+    price, cost = market.price(listing), (await market.workspace.price_history(listing)).cost
+    assert cost is not None
+    purchase = int(cost.purchase * 100)
+    # 10 % commission, and a sixth of the margin as VAT
+    assert net == round(price - purchase - price / 10 - (price - purchase) / 6)
     (score,) = await market.workspace.scores()
     assert (score.rule, score.changes, score.followed, score.gained, score.lost) == ("default", 1, 1, 1, 0)
     kept = await market.workspace._history.read(
@@ -74,6 +82,8 @@ async def test_the_next_change_ends_the_looks_at_the_one_before(market: Market) 
         lambda connection: connection.execute("SELECT intent, seen, cut_short FROM outcomes ORDER BY id").fetchall()
     )
     assert [(row["cut_short"], row["seen"] is None) for row in rows] == [(1, False)] * 3 + [(0, True)] * 3
+    (score,) = await workspace.scores()
+    assert (score.changes, score.followed) == (2, 1)
 
 
 async def test_counts_pages_and_positions_agree(market: Market) -> None:
