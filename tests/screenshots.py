@@ -100,7 +100,7 @@ async def inspect(scene: Scene) -> None:
         {"lines": lines, "tracking_number": "6A59543257850", "shipper": "Colissimo", "extra": {"gift_wrap": "ribbon"}},
     )
     await scene.pilot.press("enter")
-    await until(lambda: "live at" in scene.shown("#inspect-head"))
+    await until(lambda: "   live " in scene.shown("#inspect-head"))
 
 
 async def edit(scene: Scene) -> None:

@@ -83,7 +83,8 @@ def pretty(raw: str, *, private: bool) -> list[str]:
     """Return the answer of Back Market, indented, line by line, fit for a terminal."""
     value: object = json.loads(raw)
     shown = json.dumps(privacy.raw(value) if private else value, indent=2, ensure_ascii=False)
-    return [clean(line, limit=2_000) for line in shown.split("\n")]
+    lines = shown.split("\n")
+    return [" " * (len(line) - len(line.lstrip(" "))) + clean(line.lstrip(" "), limit=2_000) for line in lines]
 
 
 def age(fetched: datetime, now: datetime) -> str:

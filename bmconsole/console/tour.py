@@ -125,10 +125,10 @@ class Tour:
     def _say(self, title: str, words: str) -> None:
         place = f"{self.at + 1} of {len(STEPS)}" if self.at >= 0 else "Tour"
         keys: Cell = (
-            ("> ", Tone.KEY),
+            ("f8 ", Tone.KEY),
             ("begin   " if self.at < 0 else "next   " if self.at < len(STEPS) - 1 else "end   ", Tone.DIM),
-            *((("< ", Tone.KEY), ("back   ", Tone.DIM)) if self.at > 0 else ()),
-            ("f2 ", Tone.KEY),
+            *((("f7 ", Tone.KEY), ("back   ", Tone.DIM)) if self.at > 0 else ()),
+            ("f9 ", Tone.KEY),
             ("leave the tour", Tone.DIM),
         )
         self.bar.sheet.show(((f"{place}  ", Tone.DIM), (title, Tone.STRONG)), ((words, Tone.PLAIN),), keys)

@@ -1,6 +1,7 @@
 """The first run: what is wrong is told where it was typed, nothing is written before all is right, and it syncs."""
 
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bmconsole.paths import Paths
 from bmconsole.sandbox import Options, RunningSandbox, running
 from bmconsole.settings import Profile
 from tests.conftest import MARKETS
+from tests.console.test_pty import terminal
 from tests.console.waiting import until
 
 
@@ -126,3 +128,14 @@ def test_markets_must_be_those_of_the_host() -> None:
         with_user_agent(america, "curl")
     with pytest.raises(SettingsError, match="is not"):
         with_user_agent(america, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a Unix thing")
+def test_the_program_without_settings_begins_with_it(tmp_path: Path) -> None:
+    with terminal(tmp_path, {}, 80, 24) as console:
+        console.wait(lambda text: "first run" in text and "What will happen to the data" in text)
+        console.type("shop.example\r")
+        console.wait(lambda text: "not a host of Back Market" in text)
+        console.type("\x1b")
+        assert console.ended() == 0
+    assert not (tmp_path / "config").exists()

@@ -164,7 +164,7 @@ class InspectTab(InspectMore):
     def _state(self) -> Cell:
         if self.error is not None:
             return ((f"× {self.error.line()}", Tone.BAD), ("   r tries again", Tone.DIM))
-        if self._loading or self.inspection is None:
+        if self.inspection is None:
             return (("asking Back Market…", Tone.DIM),)
         number = len(self.inspection.differing)
         if self.inspection.cached is None:
@@ -173,7 +173,8 @@ class InspectTab(InspectMore):
             verdict = ((f"{DIFFERS_GLYPH} {number} field{'s' * (number != 1)} changed since cached", Tone.WARN),)
         else:
             verdict = (("✓ ", Tone.GOOD), ("same as cached", Tone.PLAIN))
-        return (*verdict, *self.freshness(self.inspection))
+        asking: Cell = (("   asking again…", Tone.DIM),) if self._loading else ()
+        return (*verdict, *self.freshness(self.inspection), *asking)
 
     def _parts(self, sheet: Sheet) -> list[Text | Table]:
         inspection = self.inspection
