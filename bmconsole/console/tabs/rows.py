@@ -305,7 +305,7 @@ class RowsTab(Tab, Generic[Row]):
         self.notify(f"{what} {await copy(self.app, chr(10).join(names))}.{left}", timeout=5, markup=False)
 
     def action_sort(self) -> None:
-        fields = [placed.column.sort for placed in self.table.placed if placed.column.sort]
+        fields = [column.sort for column in self.table.columns if column.sort]
         current = self.sort.lstrip("-")
         position = fields.index(current) + 1 if current in fields else 0
         self.sort_by(fields[position % len(fields)])
