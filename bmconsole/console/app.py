@@ -120,6 +120,7 @@ class ConsoleApp(Frame):
             self.opened.set()
             # The rows come first: to count all of them takes longer than to read a screenful.
             self.status = await workspace.status()
+            await self._show_pauses(workspace)
             if self._with_engine:
                 await workspace.engine.start()
         except BmError as error:
@@ -210,6 +211,7 @@ class ConsoleApp(Frame):
                     else:
                         self._renew_machine(workspace, self.status)
                     renewed = now
+                    await self._show_pauses(workspace)
                 self._complaint = ""
             except BmError as error:
                 self._complain_once(error)
@@ -231,6 +233,21 @@ class ConsoleApp(Frame):
         if error.line() != self._complaint:
             self._complaint = error.line()
             self.notify(self._complaint, severity="error", timeout=10, markup=False)
+
+    # The pause of repricing.
+
+    async def _show_pauses(self, workspace: WorkspaceLike) -> None:
+        self.pause_banner.tell(await workspace.pauses(), workspace.now())
+
+    @work(exclusive=True, group="pause")
+    async def action_pause_repricing(self) -> None:
+        """Pause all repricing at once; where it is paused, ask whether it goes on."""
+        if self._workspace is None:
+            return
+        from bmconsole.console.widgets.pausebanner import pause_or_resume
+
+        await pause_or_resume(self, self._workspace)
+        await self._show_pauses(self._workspace)
 
     # Sync now.
 

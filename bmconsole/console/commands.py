@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bmconsole.console.actions import ACTIONS
 from bmconsole.console.completion import Suggestion, complete_filter, matching
+from bmconsole.console.pricing_filter import complete as complete_pricing
 from bmconsole.domain.filters import nearest
 from bmconsole.domain.text import clean
 from bmconsole.errors import UsageError
@@ -81,7 +82,7 @@ def _one_of(what: str, value: str, names: Sequence[str]) -> str:
 
 
 def _rows(frame: "Frame", name: str) -> "RowsTab[object]":
-    tabs: dict[str, RowsTab[object]] = {"orders": frame.orders, "listings": frame.listings}  # type: ignore[dict-item]  # rows are only passed on
+    tabs: dict[str, RowsTab[object]] = {"orders": frame.orders, "listings": frame.listings, "pricing": frame.pricing}  # type: ignore[dict-item]  # rows are only passed on
     return tabs[name]
 
 
@@ -231,6 +232,13 @@ COMMANDS = (
     Command("orders", "[FILTER or VIEW]", "go to Orders, filtered", _table("orders"), _complete_table("orders")),
     Command(
         "listings", "[FILTER or VIEW]", "go to Listings, filtered", _table("listings"), _complete_table("listings")
+    ),
+    Command(
+        "pricing",
+        "[FILTER or VIEW]",
+        "go to Pricing, filtered",
+        _table("pricing"),
+        lambda frame, typed: complete_pricing(typed, frame.pricing.markets),
     ),
     Command("order", "ID", "inspect an order", _order, _nothing),
     Command("listing", "SKU", "edit a listing: SKU, UUID or number", _listing, _nothing),

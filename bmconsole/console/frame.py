@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from bmconsole.console.tabs.inspect import InspectTab
     from bmconsole.console.tabs.log import LogTab
     from bmconsole.console.tabs.overview import OverviewTab
+    from bmconsole.console.tabs.pricing import PricingTab
     from bmconsole.console.tabs.writes import WritesTab
     from bmconsole.console.tour import Tour
     from bmconsole.console.widgets.commandline import CommandLine
+    from bmconsole.console.widgets.pausebanner import PauseBanner
 
 TABS = (
     ("orders", "Orders"),
@@ -47,6 +49,7 @@ TABS = (
     ("edit", "Edit"),
     ("log", "Log"),
     ("writes", "Writes"),
+    ("pricing", "Pricing"),
     ("overview", "Overview"),
 )
 """The ids of the tabs and what people call them, in the order of their digits."""
@@ -63,7 +66,7 @@ class Frame(App[None]):
     TITLE = "bmconsole"
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         PurePath("styles", f"{name}.tcss")
-        for name in ("base", "table", "overview", "inspect", "edit", "log", "dialogs", "writes")
+        for name in ("base", "table", "overview", "inspect", "edit", "log", "dialogs", "writes", "pricing")
     ]
     SCOPES: ClassVar[tuple[str, ...]] = ("app",)
     BINDINGS = bindings("app")
@@ -126,6 +129,18 @@ class Frame(App[None]):
         return OverviewTab(id="overview")
 
     @cached_property
+    def pricing(self) -> "PricingTab":
+        from bmconsole.console.tabs.pricing import PricingTab
+
+        return PricingTab(id="pricing")
+
+    @cached_property
+    def pause_banner(self) -> "PauseBanner":
+        from bmconsole.console.widgets.pausebanner import PauseBanner
+
+        return PauseBanner()
+
+    @cached_property
     def command_line(self) -> "CommandLine":
         from bmconsole.console.widgets.commandline import CommandLine
 
@@ -134,7 +149,16 @@ class Frame(App[None]):
     @property
     def tabs(self) -> tuple[Tab, ...]:
         """All tabs, in the order of `TABS`."""
-        return (self.orders, self.listings, self.inspect, self.edit, self.log_tab, self.writes, self.overview)
+        return (
+            self.orders,
+            self.listings,
+            self.inspect,
+            self.edit,
+            self.log_tab,
+            self.writes,
+            self.pricing,
+            self.overview,
+        )
 
     async def complete(self) -> None:
         """Mount what the first paint did without: the other tabs and the command line."""
@@ -146,6 +170,7 @@ class Frame(App[None]):
                 await switcher.mount(tab)
                 tab.market = self.market
         await screen.mount(self.command_line, before=self.key_hints)
+        await screen.mount(self.pause_banner, after=self.top_bar)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give other themes the variables that only ours define."""
@@ -196,6 +221,9 @@ class Frame(App[None]):
     def action_show_writes(self) -> None:
         self.show(self.writes)
 
+    def action_show_pricing(self) -> None:
+        self.show(self.pricing)
+
     def action_show_overview(self) -> None:
         self.show(self.overview)
 
@@ -229,9 +257,15 @@ class Frame(App[None]):
     def _edit(self, event: ListingsTab.Opened) -> None:
         self.open_listing(event.listing)
 
+    def on_pricing_tab_opened(self, event: "PricingTab.Opened") -> None:
+        """Edit the listing that a price belongs to."""
+        self.open_listing(event.listing)
+
     def rows_tab(self) -> RowsTab[object]:
         """Return the table that sorts and views are about: the one on screen, else the orders."""
-        return self.listings if self.current is self.listings else self.orders  # type: ignore[return-value]  # rows are only passed on
+        if self.current is self.pricing:
+            return self.pricing  # type: ignore[return-value]  # rows are only passed on
+        return self.listings if self.current is self.listings else self.orders  # type: ignore[return-value]  # as above
 
     # Back and forward.
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Protocol
 
+from bmconsole.console.pricing_seam import PricingLike
 from bmconsole.domain.bulk import LeftOut, Prepared, Refusal
 from bmconsole.domain.figures import Overview
 from bmconsole.domain.imei import Device
@@ -59,7 +60,7 @@ class CacheLike(Protocol):
     async def listings_count(self, where: str, *, market: str | None = None) -> int: ...
 
 
-class WorkspaceLike(Protocol):
+class WorkspaceLike(PricingLike, Protocol):
     """One profile, wired. Every coroutine may raise a BmError; reads never wait for the network."""
 
     @property

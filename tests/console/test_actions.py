@@ -8,10 +8,13 @@ from bmconsole.console.actions import ACTIONS, SCOPES, Action, actions_of, bindi
 from bmconsole.console.app import ConsoleApp
 from bmconsole.console.beginning import FirstRun
 from bmconsole.console.palette import ActionCommands
+from bmconsole.console.screens.approve import ApproveScreen
 from bmconsole.console.screens.ask import AskScreen
 from bmconsole.console.screens.bulk import BulkScreen
 from bmconsole.console.screens.conflict import ConflictScreen
+from bmconsole.console.screens.decision import DecisionScreen
 from bmconsole.console.screens.faults import FaultsScreen
+from bmconsole.console.screens.history import HistoryScreen
 from bmconsole.console.screens.jump import JumpScreen
 from bmconsole.console.screens.scan import ScanScreen
 from bmconsole.console.screens.write import WriteScreen
@@ -21,6 +24,7 @@ from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.log import LogTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.overview import OverviewTab
+from bmconsole.console.tabs.pricing import PricingTab
 from bmconsole.console.tabs.writes import WritesTab
 from bmconsole.console.widgets.commandline import CommandInput
 from bmconsole.console.widgets.completing import CompletingInput
@@ -40,6 +44,7 @@ PLACES: tuple[type[DOMNode], ...] = (
     LogTab,
     WritesTab,
     OverviewTab,
+    PricingTab,
     Figures,
     FirstRun,
     JumpScreen,
@@ -57,8 +62,14 @@ PLACES: tuple[type[DOMNode], ...] = (
     BulkScreen,
     ScanScreen,
     ConflictScreen,
+    ApproveScreen,
+    DecisionScreen,
+    HistoryScreen,
 )
-SCREENS = {"picker", "columns", "dialog", "review", "faults", "ask", "bulk", "scan", "conflict", "beginning", "jump"}
+SCREENS = {
+    *("picker", "columns", "dialog", "review", "faults", "ask", "bulk", "scan", "conflict", "beginning", "jump"),
+    *("approve", "decision", "history"),
+}
 """The scopes of screens that close: there is nothing to find in the palette while they are open."""
 
 
