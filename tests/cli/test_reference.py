@@ -2,6 +2,7 @@
 
 import os
 
+import click
 import pytest
 
 from bmconsole.cli.main import app
@@ -19,5 +20,5 @@ def test_every_command_explains_itself_and_every_option() -> None:
     for whole, command in commands(app, "bmconsole"):
         assert command.help, whole
         for parameter in command.params:
-            if hasattr(parameter, "help") and not getattr(parameter, "hidden", False):
+            if isinstance(parameter, click.Option):
                 assert parameter.help, f"{whole} {parameter.name}"
