@@ -59,9 +59,12 @@ def _folded(name: str) -> str:
 
 
 def timeline(
-    order: Order, intents: Iterable[Intent], notes: Iterable[OrderNote], zone: tzinfo
+    order: Order, intents: Iterable[Intent], notes: Iterable[OrderNote], zone: tzinfo, *, private: bool = False
 ) -> list[tuple[str, Cell, Cell]]:
-    """Return what happened to an order and what we did to it, oldest first: when, what, what came of it."""
+    """Return what happened to an order and what we did to it, oldest first: when, what, what came of it.
+
+    While the screen is `private`, notes are hidden and writes told by their kind: both may tell of the buyer.
+    """
     told: list[tuple[datetime, Cell, Cell]] = []
     for at, what in (
         (order.date_creation, "made"),
@@ -72,9 +75,12 @@ def timeline(
             told.append((at, ((what, Tone.DIM),), ()))
     for intent in intents:
         by = "" if intent.origin == "operator" else f"   by {clean(intent.origin, limit=20)}"
-        told.append((intent.created, words.change(intent), (*words.ending(intent), (by, Tone.DIM))))
+        change: Cell = ((intent.kind, Tone.PLAIN),) if private else words.change(intent)
+        ending = words.state(intent) if private else words.ending(intent)
+        told.append((intent.created, change, (*ending, (by, Tone.DIM))))
     for note in notes:
-        told.append((note.at, (("note", Tone.KEY),), look.text(note.text)))
+        said = look.text(note.text)
+        told.append((note.at, (("note", Tone.KEY),), look.hidden(said) if private else said))
     told.sort(key=lambda each: each[0])
     return [(look.moment(at, zone), what, ending) for at, what, ending in told]
 

@@ -76,6 +76,9 @@ async def test_the_raw_answer_is_json_and_hides_the_buyer_in_private(sit: Sit, f
         assert name not in painted(desk)
         await desk.press("J")
         assert name not in painted(desk)
+        await desk.workspace.add_note(order.order_id, f"{name} called")
+        await until(lambda: "note" in painted(desk))
+        assert name not in painted(desk)
         assert str(order.order_id) in desk.app.inspect._head.text
 
 

@@ -91,7 +91,8 @@ class InspectMore(OrderActs):
         table.add_column(overflow="fold", max_width=48)
         table.add_column(overflow="fold")
         table.add_row("", sheet.styled((("Timeline", Tone.STRONG),)))
-        for at, what, ending in inspecting.timeline(order, self._intents, self._notes, self.workspace.zone):
+        past = inspecting.timeline(order, self._intents, self._notes, self.workspace.zone, private=self.private)
+        for at, what, ending in past:
             table.add_row("", sheet.styled(((at, Tone.DIM),)), sheet.styled(what), sheet.styled(ending))
         return [Text(), table]
 
