@@ -470,9 +470,12 @@ class Cache:
         """Return the SKUs with a cost that holds in a market, where a filter asks for them."""
         if "no-cost" not in where:
             return None
-        from bmconsole.store import costs as cost_rows  # few lists ask for costs, and it takes long to import
+        # Few lists ask for costs, and these take long to import
+        from bmconsole.repricing.rulesfile import markets_with_vat
+        from bmconsole.store import costs as cost_rows
 
-        currency, vat = MARKETS[market].currency, self.profile.vat is not None
+        currency = MARKETS[market].currency
+        vat = market in await asyncio.to_thread(markets_with_vat, self.profile, self.paths)
         return await self._journal.read(
             lambda connection: cost_rows.skus_with_cost(connection, market, currency, vat=vat)
         )

@@ -8,10 +8,11 @@ from bmconsole.domain.costs import Vat
 from bmconsole.domain.decisions import Mode
 from bmconsole.domain.pricing_views import PauseRow
 from bmconsole.domain.text import clean
-from bmconsole.errors import SettingsError, UsageError
-from bmconsole.pricing.rules import BUILT_IN, parse
+from bmconsole.errors import UsageError
+from bmconsole.pricing.rules import parse
 from bmconsole.pricing.values import Rules, Terms
 from bmconsole.repricing.costing import Costing
+from bmconsole.repricing.rulesfile import read_rules, rules_path
 from bmconsole.store import modes as mode_rows
 from bmconsole.store import pauses as pause_rows
 from bmconsole.store.intents import audit
@@ -28,17 +29,9 @@ class Control(Costing):
         Raises:
             SettingsError: The file cannot be read, or says something that cannot be: with file and line.
         """
-        path = self.paths.config / "rules.toml"
         if text is None:
-            try:
-                text = await asyncio.to_thread(path.read_text, encoding="utf-8")
-            except FileNotFoundError:
-                return BUILT_IN
-            except UnicodeDecodeError as error:
-                raise SettingsError(f"{path} is not UTF-8 text (byte {error.start}).", field="rules") from None
-            except OSError as error:
-                raise SettingsError(f"Cannot read {path}: {error.strerror or error}.", field="rules") from None
-        return await asyncio.to_thread(partial(parse, text, name=name or str(path)))
+            return await asyncio.to_thread(read_rules, self.paths)
+        return await asyncio.to_thread(partial(parse, text, name=name or str(rules_path(self.paths))))
 
     async def pause(self, *, market: str | None = None, listing: str | None = None, why: str | None = None) -> bool:
         """Stop repricing at once, in every process of the profile: all of it, or of a market or a listing.

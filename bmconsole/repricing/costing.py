@@ -12,6 +12,7 @@ from bmconsole.errors import NotFound
 from bmconsole.planning import Planning
 from bmconsole.repricing.costbook import CostBook
 from bmconsole.repricing.costfile import COLUMNS, Known, plan_costs
+from bmconsole.repricing.rulesfile import markets_with_vat
 from bmconsole.store import costs as cost_rows
 from bmconsole.store import facts as fact_rows
 from bmconsole.store.facts import OfferRow
@@ -78,11 +79,8 @@ class Costing(Planning):
 
     async def _cost_book(self) -> CostBook:
         rows = await self._journal.read(cost_rows.current)
-        return CostBook([row.cost for row in rows], self._markets_with_vat())
-
-    def _markets_with_vat(self) -> frozenset[str]:
-        """Return the markets in which a VAT scheme is set, for costs that name none."""
-        return frozenset(self.profile.markets if self.profile.vat is not None else ())
+        with_vat = await asyncio.to_thread(markets_with_vat, self.profile, self.paths)
+        return CostBook([row.cost for row in rows], with_vat)
 
 
 def _uncosted(rows: Sequence[OfferRow], book: CostBook) -> list[Uncosted]:

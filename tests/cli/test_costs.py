@@ -118,6 +118,14 @@ def test_listings_without_a_cost_are_listed(
     missing = {row["sku"]: row for row in run("costs", "list", "--missing", "--json", "--limit", "0").rows}
     assert set(missing) == set(everything)
     assert "no VAT scheme" in missing[everything[0]]["why"]
+    rules = home / "config" / "rules.toml"
+    rules.parent.mkdir(parents=True, exist_ok=True)
+    said = '[market.fr-fr]\nvat = "margin 20"\n[[rule]]\nname = "all"\nstrategy = "win"\n'
+    rules.write_text(said, encoding="utf-8")
+    told = run("costs", "list", "--missing", "--json", "--limit", "0")
+    assert told.code == 0, told.err
+    assert {row["sku"]: row for row in told.rows}[everything[0]]["markets"] == ["de-de", "en-gb"]
+    rules.unlink()
     monkeypatch.setenv("BMCONSOLE_VAT", "margin 20")
     missing = {row["sku"]: row for row in run("costs", "list", "--missing", "--json", "--limit", "0").rows}
     assert missing[everything[0]]["markets"] == ["en-gb"]
