@@ -19,8 +19,8 @@ from bmconsole.store.intents import audit_broken_at
 from bmconsole.writes.crashpoints import STEPS
 from tests.writes.world import LISTINGS, MARKETS, World
 
-EXAMPLES = int(os.environ.get("BMCONSOLE_EXAMPLES", "15"))
-STEP_COUNT = 50 if "BMCONSOLE_EXAMPLES" in os.environ else 30
+EXAMPLES = int(os.environ.get("BMCONSOLE_EXAMPLES", "60"))
+STEP_COUNT = 50
 
 numbers = st.integers(0, LISTINGS - 1)
 markets = st.sampled_from(MARKETS)
