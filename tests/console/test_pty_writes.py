@@ -99,7 +99,8 @@ def accept(console: Terminal, number: str) -> None:
     console.type("a")
     console.wait(lambda text: f"Accept order {number}" in text)
     console.type("y")
-    console.wait(lambda text: "read back: to ship" in text and "p ship" in text)
+    console.wait(lambda text: "read back: to ship" in text)
+    console.wait(lambda text: "p ship" in text)
 
 
 def ship(console: Terminal) -> None:

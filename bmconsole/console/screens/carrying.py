@@ -11,6 +11,7 @@ from bmconsole.console import intents as words
 from bmconsole.console import look
 from bmconsole.console.look import count
 from bmconsole.console.seam import WorkspaceLike
+from bmconsole.console.tabs.tab import Tab
 from bmconsole.domain.bulk import LeftOut
 from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState
 from bmconsole.domain.text import clean
@@ -169,6 +170,8 @@ async def write(app: App[None], workspace: WorkspaceLike, task: Task) -> Carryin
             app.notify("Everything is already so.", timeout=4, markup=False)
         return None
     carrying = await app.push_screen_wait(WriteScreen(workspace, task))
+    # What can be done with a row may have changed beneath the screen.
+    app.post_message(Tab.Offers())
     if carrying is None:
         return None
     if carrying.ended is not None and (carrying.task.quiet or len(carrying.ended) <= 1):

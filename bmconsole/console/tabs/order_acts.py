@@ -168,6 +168,7 @@ class OrderActs(Tab):
                 self.complain(UsageError(why), title="Ship: not possible")
                 return
         await self.app.push_screen_wait(ScanScreen(self.workspace, ids))
+        self.post_message(Tab.Offers())
         self.renew()
 
     def action_ship_file(self) -> None:
