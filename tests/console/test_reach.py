@@ -37,7 +37,7 @@ async def test_every_action_that_is_not_a_movement_runs_from_the_palette_and_fro
             return True
 
         offered = {action.name for action in ActionCommands._shown()}
-        desk.app.run_action = note  # type: ignore[method-assign]  # what would run is told instead
+        desk.app.run_action = note  # type: ignore[method-assign, assignment]  # what would run is told instead
         try:
             for action in ACTIONS:
                 if action.scope not in there or action.name not in offered:
