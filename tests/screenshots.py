@@ -33,6 +33,7 @@ from bmconsole.sandbox.control import edit_order
 from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from tests.console.waiting import until
+from tests.screenshots_overview import LOOKS
 from tests.screenshots_writes import SCENES
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
@@ -173,6 +174,8 @@ SHOTS: dict[str, tuple[Callable[[Scene], Awaitable[None]], tuple[int, int]]] = {
     "inspect-80x24": (inspect, NARROW),
     "edit-80x24": (edit, NARROW),
     "log-80x24": (log, NARROW),
+    **{name: (scene, WIDE) for name, scene in LOOKS.items()},
+    **{f"{name}-80x24": (scene, NARROW) for name, scene in LOOKS.items()},
     **{name: (scene, WIDE) for name, scene in SCENES.items()},
     **{f"{name}-80x24": (SCENES[name], NARROW) for name in ("scan", "writes")},
 }
