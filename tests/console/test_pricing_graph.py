@@ -147,6 +147,14 @@ def test_yen_have_no_decimals() -> None:
     assert "." not in text.replace("··", "")
 
 
+def test_what_the_backbox_saw_tells_our_price_before_our_own_record_begins() -> None:
+    late = replace(
+        history(floor=None), prices=(PriceAt(UNTIL - HOUR, eur(43_100)),), sales=(), changes=(), ceiling=None
+    )
+    row = next(line for line in shown(late) if "⠉" in line or "⠒" in line or "⣀" in line or "⠤" in line)
+    assert row[row.index("│" if "│" in row else "┤") + 1] != " "
+
+
 def test_a_price_that_never_moved_is_drawn() -> None:
     still = replace(history(), prices=(PriceAt(UNTIL - 300 * HOUR, eur(44_900)),), seen=(), floor=None, ceiling=None)
     assert "ours 449.00" in "\n".join(shown(still))

@@ -67,8 +67,9 @@ def _tracks(history: PriceHistory) -> list[Track]:
     """Return what is drawn, the most important first."""
     end = history.until + timedelta(days=1)
     ours = [(each.at, each.price.minor) for each in history.prices]
-    if not ours:
-        ours = [(each.first, each.price.minor) for each in history.seen if each.price is not None]
+    # Where our own record begins later, the backbox tells what our price was.
+    begun = ours[0][0] if ours else end
+    ours = [(each.first, each.price.minor) for each in history.seen if each.price and each.first < begun] + ours
     found = [
         Track("ours", Tone.KEY, tuple(ours)),
         Track("to win", Tone.WARN, _known(history.seen, "price_to_win", end), 4, 2),
