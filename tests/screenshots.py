@@ -34,6 +34,7 @@ from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from tests.console.waiting import until
 from tests.screenshots_overview import LOOKS
+from tests.screenshots_pricing import PRICED, fill
 from tests.screenshots_writes import SCENES
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
@@ -178,6 +179,8 @@ SHOTS: dict[str, tuple[Callable[[Scene], Awaitable[None]], tuple[int, int]]] = {
     **{f"{name}-80x24": (scene, NARROW) for name, scene in LOOKS.items()},
     **{name: (scene, WIDE) for name, scene in SCENES.items()},
     **{f"{name}-80x24": (SCENES[name], NARROW) for name in ("scan", "writes")},
+    **{name: (scene, WIDE) for name, scene in PRICED.items()},
+    **{f"{name}-80x24": (PRICED[name], NARROW) for name in ("pricing", "price-history")},
 }
 
 
@@ -221,14 +224,19 @@ def _split(match: re.Match[str]) -> str:
     if all(_font_of(letter) is None for letter in text):
         return match[0]
     parts, at = [], float(x)
-    for font, letters in groupby(text, _font_of):
-        run = "".join(letters)
+    # A braille letter stands alone: in another font it is not as wide as a cell, and a row of them would run away.
+    for (font, _), letters in groupby(enumerate(text), lambda each: (_font_of(each[1]), _alone(*each))):
+        run = "".join(letter for _, letter in letters)
         length = cell_len(run) * CELL
         style = f' style="font-family: {font}"' if font else ""
         shown = escape(run).replace(" ", "&#160;")
         parts.append(f'<text {before}x="{at:.1f}"{between}textLength="{length:.1f}"{after}{style}>{shown}</text>')
         at += length
     return "".join(parts)
+
+
+def _alone(place: int, letter: str) -> int:
+    return place if "\u2800" <= letter <= "\u28ff" else -1
 
 
 @cache
@@ -261,6 +269,7 @@ async def main(names: list[str]) -> None:
                     "token_source": "sandbox",
                     "markets": MARKETS,
                     "timezone": "Europe/Paris",
+                    "vat": "margin 20",
                     "limits": {"edge": "200/10", "competitors": "1000/1"},
                     "schedule": {"orders": "15m", "listings": "1h", "backbox": "1h", "repricing": "1h", "watch": "off"},
                 }
@@ -268,7 +277,12 @@ async def main(names: list[str]) -> None:
             paths = Paths.under(Path(home))
             async with await Workspace.open(profile, paths) as workspace:
                 await workspace.sync(["orders", "listings", "backbox"])
+            decided = False
             for name in names or SHOTS:
+                if name.removesuffix("-80x24") in PRICED and not decided:
+                    decided = True
+                    async with await Workspace.open(profile, paths) as workspace:
+                        await fill(workspace)
                 await shoot(name, sandbox, profile, paths)
                 sys.stderr.write(f"{name}\n")
 
