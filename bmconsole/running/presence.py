@@ -66,8 +66,10 @@ class Presence:
             self._file(self._life.name).unlink(missing_ok=True)
 
     def everyone(self) -> list[ProcessState]:
-        """Return every process that stays, of all profiles, oldest first; what the dead left is cleared away."""
-        return _everyone(self._folder, self._life)
+        """Return every process but a command that asks, of all profiles, oldest first; what the dead left goes."""
+        found = _everyone(self._folder, self._life)
+        # A command that looks is no news to who looks
+        return [each for each in found if each.pid != os.getpid() or each.program != "command"]
 
     async def _keep(self) -> None:
         await asyncio.sleep(_SHORT_SECONDS)

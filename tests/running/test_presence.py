@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+
 from bmconsole.paths import Paths
 from bmconsole.running.presence import Doing, Presence
 from bmconsole.sandbox import RunningSandbox
 from bmconsole.store.alive import Life
 from bmconsole.workspace import Workspace
-from tests.conftest import profile_for
+from tests.conftest import OFF, profile_for
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -93,3 +95,22 @@ async def test_the_status_of_one_workspace_shows_another_at_work(sandbox: Runnin
         assert (state.engine, state.engine_holder) == ("elsewhere", process.name)
         assert set(state.sizes) == {"mirror.db", "journal.db", "history.db"}
         assert state.free_bytes
+
+
+async def test_a_page_that_is_on_its_way_is_stored_before_the_engine_leaves(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    profile = profile_for(sandbox, schedule=OFF | {"orders": "1h"})
+    async with httpx.AsyncClient(base_url=sandbox.url) as http:
+        slow = [{"kind": "latency", "seconds": 0.5, "path": "/ws/orders"}]
+        (await http.put("/_sandbox/faults", json=slow)).raise_for_status()
+    workspace = await Workspace.open(profile, Paths.under(tmp_path))
+    await workspace.engine.start()
+    async with asyncio.timeout(10):
+        while not (workspace._remote._last and workspace._remote._last._flying):  # noqa: ASYNC110 - no event of ours
+            await asyncio.sleep(0.005)
+    await workspace.engine.stop()
+    stored = await workspace.orders_count()
+    await workspace.aclose()
+    assert stored >= 50
+    assert sandbox.journal.count("GET", status=200) == sandbox.journal.total
