@@ -250,7 +250,7 @@ class ApproveScreen(ModalScreen["Approval | None"]):
         self.query_one(".box", Vertical).mount(table, after=former)
         former.remove()
         self._fit()
-        table.load()
+        self.call_after_refresh(table.load)
 
     def _show_progress(self) -> None:
         approval = self.approval
