@@ -67,6 +67,8 @@ class _Run:
     show: ShowRun | None
     until: float | None
     """The loop's time at which nothing new is begun; None: never."""
+    taken: int = 0
+    """How many lines of the SKU limit are set aside for what is being decided again."""
     states: Counter[str] = field(default_factory=Counter)
     successes: list[bool] = field(default_factory=list)
     rows: list[DecisionRow] = field(default_factory=list)
@@ -232,6 +234,9 @@ class Carrying(Following):
             by_listing.setdefault(candidate.decision.listing, []).append(candidate)
         following = iter(by_listing.values())
 
+        if by_listing:
+            await self._remote.client()  # so that the limits are known
+
         async def take_all() -> None:
             for candidates in following:
                 await self._carry_listing(run, candidates)
@@ -267,6 +272,8 @@ class Carrying(Following):
             except BmError as error:
                 await self._settled(run, candidate, FAILED, error.line())
                 run.tried(False)
+            finally:
+                run.taken -= 1
 
     async def _goes_on(self, run: _Run) -> bool:
         """Return whether the run may begin another write; wait for a line of the SKU limit first (guard 16)."""
@@ -280,7 +287,8 @@ class Carrying(Following):
                 run.stopped = "pause: everything is stopped"
                 return False
             line = next((rule for rule in self._remote.traffic().rules if rule.name == _LINES), None)
-            if line is None or lines_free(line.used, line.limit, run.rules.limits) > 0:
+            if line is None or lines_free(line.used + run.taken, line.limit, run.rules.limits) > 0:
+                run.taken += 1
                 return True
             if run.show is not None:
                 note = "waiting for a line of the SKU limit"

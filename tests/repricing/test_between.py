@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bmconsole.domain.intents import IntentState
+from bmconsole.domain.pricing_views import RepriceProgress
 from bmconsole.domain.times import stamp
 from bmconsole.domain.views import WritePlan
 from bmconsole.errors import Conflict
@@ -15,7 +16,7 @@ from bmconsole.workspace import Workspace
 from bmconsole.writes.execute import DECIDED
 from bmconsole.writes.plan import plan_listing
 
-from .conftest import Market
+from .conftest import LIMITS, Market, OpenMarket
 
 
 async def ruled(market: Market, listing: str, price: str) -> WritePlan:
@@ -74,3 +75,28 @@ async def test_two_runs_do_not_write_the_same_price_twice(market: Market) -> Non
     assert states == ["stopped", "written"]
     assert [intent.state for intent in await market.workspace.intents(limit=0)] == [IntentState.CONFIRMED]
     assert market.price(listing) == plan.decisions[0].decision.target.minor  # type: ignore[union-attr]  # it has one
+
+
+async def test_the_operator_has_lines_left_when_repricing_has_used_its_share(open_market: OpenMarket) -> None:
+    market: Market = await open_market(limits=LIMITS | {"sku_lines": "10/3600"})
+    chosen = await market.losing(10)
+    plan = await market.workspace.plan_repricing(approved=True)
+    waits = asyncio.Event()
+
+    def look(progress: RepriceProgress) -> None:
+        if progress.note:
+            waits.set()
+
+    run = asyncio.create_task(market.workspace.apply_repricing(plan, show=look))
+    async with asyncio.timeout(30):
+        await waits.wait()
+    zero = await market.workspace.plan_listing(chosen[0], None, {"quantity": "0"})
+    async with asyncio.timeout(5):
+        (intent,) = await market.workspace.apply(zero)
+    assert intent.state is IntentState.CONFIRMED
+    assert not run.done()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    prices = [each for each in await market.workspace.intents(limit=0) if each.origin == "rule"]
+    assert 1 <= len(prices) <= 8
