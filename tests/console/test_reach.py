@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 
 from textual.dom import DOMNode
-from textual.widget import Widget
 
 import bmconsole.console
 from bmconsole.console import commands
@@ -69,10 +68,10 @@ def test_what_is_only_in_a_box_is_bound_there() -> None:
     for module in pkgutil.walk_packages(bmconsole.console.__path__, "bmconsole.console."):
         importlib.import_module(module.name)
 
-    def below(kind: type[Widget]) -> set[type[Widget]]:
+    def below(kind: type[DOMNode]) -> set[type[DOMNode]]:
         return {kind}.union(*(below(each) for each in kind.__subclasses__()))
 
-    kinds = [kind for kind in below(Widget) if kind.__module__.startswith("bmconsole.")]
+    kinds = [kind for kind in below(DOMNode) if kind.__module__.startswith("bmconsole.")]
     for kind in kinds:
         bound = {binding.id for _, binding in kind._merge_bindings()}
         for scope in kind.__dict__.get("SCOPES", ()):

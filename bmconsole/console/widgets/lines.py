@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -76,7 +77,12 @@ class Lines(Generic[Row]):
         for placed in self.placed:
             column = placed.column
             is_sorted = bool(column.sort) and column.sort == field
-            title = column.title.upper() + ((" ▼" if descending else " ▲") if is_sorted else "")
+            title = column.title.upper()
+            if is_sorted:
+                # The arrow stays where there is no room for both.
+                room = placed.width - 2
+                title = f"{title} " if cell_len(title) <= room else set_cell_size(title, max(0, room + 1))
+                title += "▼" if descending else "▲"
             line.add(" " * (placed.x - x), self._base("header"))
             tone = Tone.KEY if is_sorted else Tone.DIM
             self._add(line, "header", fit(((title, tone),), placed.width, right=column.right))
