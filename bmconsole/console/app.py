@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -81,20 +81,32 @@ class ConsoleApp(Frame):
         self._opening: asyncio.Future[WorkspaceLike] | None = None
         self._workspace: WorkspaceLike | None = None
         self._complaint = ""
+        self._story: asyncio.Future[None] | None = None
 
     def on_mount(self) -> None:
         super().on_mount()
         self._start()
 
     @work(group="story", exclusive=True)
-    async def tell(self, story: Awaitable[None]) -> None:
+    async def tell(self, story: Coroutine[object, object, None]) -> None:
         """Let a demo's events happen beside the console, which offers its tour."""
-        await self.opened.wait()
-        self.action_tour()
         try:
-            await story
+            await self.opened.wait()
+        except asyncio.CancelledError:
+            story.close()
+            raise
+        self.action_tour()
+        self._story = asyncio.ensure_future(story)
+        try:
+            await self._story
         except BmError as error:
             self.notify(error.line(), title="The story broke off", severity="error", markup=False)
+
+    async def _end_story(self) -> None:
+        """Break the story off before the files it works on are closed."""
+        if self._story is not None and not self._story.done():
+            self._story.cancel()
+            await asyncio.wait([self._story])
 
     @work(group="watch")
     async def _start(self) -> None:
@@ -193,6 +205,7 @@ class ConsoleApp(Frame):
         stale = False
         while self.is_running:
             if self._terminal_is_gone():
+                await self._end_story()
                 await workspace.aclose()
                 leave()
             try:
@@ -354,6 +367,7 @@ class ConsoleApp(Frame):
             except BmError as error:
                 self.fault = error
         await asyncio.wait([self._opening])
+        await self._end_story()
         if self._opening.exception() is None:
             workspace = self._opening.result()
             await workspace.engine.stop()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bmconsole.errors import BmError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from bmconsole.cache import Cache, Files
     from bmconsole.paths import Paths
@@ -25,7 +25,7 @@ def run_console(
     paths: "Paths",
     *,
     flags: "Mapping[str, str] | None" = None,
-    story: "Callable[[Workspace], Awaitable[None]] | None" = None,
+    story: "Callable[[Workspace], Coroutine[object, object, None]] | None" = None,
 ) -> int:
     """Run the console over a profile, and over those that the operator switches to; return the exit code.
 
@@ -51,7 +51,7 @@ def _run_one(
     profile: "Profile",
     paths: "Paths",
     flags: "Mapping[str, str]",
-    story: "Callable[[Workspace], Awaitable[None]] | None",
+    story: "Callable[[Workspace], Coroutine[object, object, None]] | None",
 ) -> "tuple[int, Profile | None]":
     sys.setswitchinterval(SWITCH_SECONDS)
     # Nothing of what is imported becomes garbage: to look for it takes a tenth of the start.
@@ -77,7 +77,7 @@ def _run(
     paths: "Paths",
     files: "Future[Files]",
     flags: "Mapping[str, str]",
-    story: "Callable[[Workspace], Awaitable[None]] | None",
+    story: "Callable[[Workspace], Coroutine[object, object, None]] | None",
 ) -> "tuple[int, Profile | None]":
     from bmconsole.console.app import FAULTY, ConsoleApp
     from bmconsole.console.personal import Personal

@@ -76,5 +76,5 @@ def test_what_is_only_in_a_box_is_bound_there() -> None:
         bound = {binding.id for _, binding in kind._merge_bindings()}
         for scope in kind.__dict__.get("SCOPES", ()):
             assert {action.name for action in ACTIONS if action.scope == scope} <= bound, (kind, scope)
-    placed = {scope for kind in kinds for scope in kind.__dict__.get("SCOPES", ())} | {"app"}
+    placed = {scope for kind in kinds for scope in kind.__dict__.get("SCOPES", ())} | {"app", "beginning"}
     assert {action.scope for action in ACTIONS} <= placed
