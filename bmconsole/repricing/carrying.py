@@ -323,10 +323,13 @@ class Carrying(Following):
         done = intent.state is IntentState.CONFIRMED
         why = f": {intent.error}" if intent.error else ""
         told = None if done else f"write {intent.id} is {intent.state}{why}"
-        await self._settled(run, candidate, WRITTEN if done else FAILED, told, again, intent)
+        dropped = intent.state is IntentState.DROPPED  # paused meanwhile, or no room within the limits: no failure
+        state = WRITTEN if done else STOPPED if dropped else FAILED
+        await self._settled(run, candidate, state, told, again, intent)
         if done:
             await self._follow(run, again, facts, terms, intent)
-        run.tried(done)
+        if not dropped:
+            run.tried(done)
 
     async def _settled(
         self,

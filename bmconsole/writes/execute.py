@@ -38,6 +38,8 @@ _WINDOW = 2.0
 """Seconds that may pass between a read and the send that rests on it, waiting for the limits."""
 _PAUSE, _PAUSE_OF_RULE = 15.0, 1.0
 """Seconds to wait at most before another try where the limits let nothing through."""
+_TRIES_OF_RULE = 3
+"""How often repricing tries to get its write through the limits; the next run decides anew."""
 _NOT_VISIBLE = "accepted, but not visible when read back"
 _CANNOT_BE_READ = "Whether it arrived cannot be read; only you can send it again."
 _TURN_LOOK = 0.2
@@ -221,6 +223,8 @@ class Executor:
             except DeadlineExpired:
                 held = await self._unsend(held)
                 waits += 1
+                if held.intent.origin == RULE and waits >= _TRIES_OF_RULE:
+                    return await self._move(held, IntentState.DROPPED, error="not sent: the limits left no room")
                 # Repricing gives way soon to an operator's write of the same listing
                 await asyncio.sleep(min(0.5 * waits, _PAUSE_OF_RULE if held.intent.origin == RULE else _PAUSE))
             except BmError as error:
