@@ -4,7 +4,7 @@ Shares are parts of 1 (0.05 is 5 %), amounts Money, times UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -311,7 +311,3 @@ class Rules:
     name: str = "built-in"
     text: str = field(default="", repr=False)
     """The file's text, to be kept with the runs that used it."""
-
-    def with_mode(self, mode: Mode) -> "Rules":
-        """Return the same rules, all in `mode`."""
-        return replace(self, rules=tuple(replace(rule, mode=mode) for rule in self.rules))
