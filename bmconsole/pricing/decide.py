@@ -173,6 +173,7 @@ class _Case:
             rule = next(matching(self.rules, self.facts, known, self.now), None)
             if rule is not None:
                 self._follow(rule)
+                view = self._fitting(view)
             wish = repair(view)
         else:
             view, wish = self._wish(view)
@@ -194,14 +195,17 @@ class _Case:
             self._follow(rule)
             if rule.mode is _MODE_OFF and self.facts.mode is None:
                 return view, None
-            if self.limits.fresh != view.fresh:
-                view = self._view(view.figures, view.price)
+            view = self._fitting(view)
             for name in rule.strategies:
                 wish = STRATEGIES[name](view, rule.params)
                 if wish is not None:
                     return view, wish
         self._follow(None)
         return view, None
+
+    def _fitting(self, view: View) -> View:
+        """Return the view by the limits that hold now: a rule may say how old an observation may be."""
+        return view if view.fresh == self.limits.fresh else self._view(view.figures, view.price)
 
     def _follow(self, rule: Rule | None) -> None:
         self.rule = rule

@@ -16,6 +16,7 @@ from bmconsole.pricing.values import (
     Cost,
     Decision,
     Facts,
+    Limits,
     Mode,
     Params,
     Rule,
@@ -170,6 +171,13 @@ def test_a_repair_needs_no_observation_but_the_other_guards() -> None:
     assert made(offer(price="390", live_at=None)).target is None
     assert made(offer(price="390", past=past(changes=(change(5 * MINUTE, "400", "390"),)))).target is None
     assert made(offer(price="390", better="395")).target is None
+
+
+def test_a_repair_believes_an_observation_as_long_as_its_rule_does() -> None:
+    flood = offer(price="390", box=box(price_to_win="200", last_seen=NOW - 26 * HOUR))
+    assert made(flood, rules("hold")).target == eur("400")
+    longer = made(flood, rules("hold", limits=Limits(fresh=30 * HOUR)))
+    assert (longer.target, longer.alert, longer.hit("flood-anchor")) == (None, True, True)
 
 
 # Modes
