@@ -84,13 +84,17 @@ class Executor:
         now = self.now()
 
         def work(connection: Connection) -> list[Held]:
-            taken = leases.take_over(connection, dead, owner=self.owner, now=now)
-            expired = [held for held in taken if _expired(held.intent, now)]
-            for held in expired if sending else ():
-                error = "expired: the process that planned it ended before it was sent"
-                leases.move(connection, held, IntentState.DROPPED, now=now, error=error)
-                leases.release(connection, held)
-            return [held for held in taken if not (sending and held in expired)]
+            while True:
+                taken = leases.take_over(connection, dead, owner=self.owner, now=now)
+                expired = [held for held in taken if sending and _expired(held.intent, now)]
+                for held in expired:
+                    error = "expired: the process that planned it ended before it was sent"
+                    leases.move(connection, held, IntentState.DROPPED, now=now, error=error)
+                    leases.release(connection, held)
+                left = [held for held in taken if held not in expired]
+                # Behind what expired, later ones of the same targets may wait
+                if left or not expired:
+                    return left
 
         return await self.journal.write(work)
 

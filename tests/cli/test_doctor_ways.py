@@ -319,7 +319,9 @@ def test_without_a_terminal_it_says_so_and_in_one_it_is_content(setting: Setting
             stdin=theirs,
             stdout=theirs,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
+            # Who runs the tests may have named a size, which would count before the terminal's
+            env={name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+            | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
             text=True,
         )
         setting.children.append(child)

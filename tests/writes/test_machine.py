@@ -19,7 +19,7 @@ from bmconsole.store.intents import audit_broken_at
 from bmconsole.writes.crashpoints import STEPS
 from tests.writes.world import LISTINGS, MARKETS, World
 
-EXAMPLES = int(os.environ.get("BMCONSOLE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BMCONSOLE_EXAMPLES", "25"))
 STEP_COUNT = 50
 
 numbers = st.integers(0, LISTINGS - 1)

@@ -83,7 +83,9 @@ class FilterBar(Vertical):
         self._tell(error)
 
     def watch_summary(self, summary: str) -> None:
-        self.query_one("#summary", Static).update(summary)
+        # A count may come when the screen is being left, and what shows it is gone
+        for label in self.query("#summary").results(Static):
+            label.update(summary)
 
     def watch_expression(self, expression: str) -> None:
         self.set_class(bool(expression), "-filtered")
