@@ -92,7 +92,12 @@ def terminal(
     home: Path, settings: dict[str, str], columns: int, rows: int, program: Sequence[str] = ("-m", "bmconsole")
 ) -> Iterator[Terminal]:
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")},
+        # A size that is named would count before the terminal's
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("BMCONSOLE_") and name not in ("COLUMNS", "LINES")
+        },
         "BMCONSOLE_HOME": str(home),
         "TERM": "xterm-256color",
         "COLORTERM": "truecolor",
