@@ -122,10 +122,6 @@ def filter_rows(console: Terminal) -> None:
     console.wait(lambda text: "There is no field" not in text and "w view" in text)
     console.type(ESC)
     console.wait(lambda text: re.search(r"5 marked · [\d,]+ orders", text))
-    console.type(f"/{ESC}[A{ESC}[A")
-    console.wait(lambda text: "status:refunded" in text and "esc cancel" in text)
-    console.type(ESC)
-    console.wait(lambda text: "w view" in text)
     console.type("M")
     console.wait(lambda text: "marked" not in text)
 
