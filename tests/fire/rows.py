@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-ORDER = "K1 K2 K3 K4 K5 K6 A1 A4 A5 M1 M2 M3 S1 S2 S3 S4 S5 L1".split()
+ORDER = ["K1", "K2", "K3", "K4", "K5", "K6", "A1", "A4", "A5", "M1", "M2", "M3", "S1", "S2", "S3", "S4", "S5", "L1"]
 
 
 @dataclass(frozen=True)
