@@ -155,7 +155,7 @@ def _terms(table: TomlTable) -> MarketTerms:
 def _rule(table: TomlTable, number: int, limits: Limits, repair: str) -> Rule:
     called = table.one_text("name")
     mode = table.choice("mode", [str(each) for each in Mode])
-    strategies = _strategies(table, optional=mode == Mode.OFF)
+    strategies = _strategies(table)
     conditions = {key: table.condition(key, share=key in ("margin", "win_rate")) for key in _CONDITIONS}
     said = table.choice("repair_floor", ("suggest", "auto")) or repair
     rule = Rule(
@@ -165,34 +165,41 @@ def _rule(table: TomlTable, number: int, limits: Limits, repair: str) -> Rule:
         grade=table.several("grade", GRADES, upper=True),
         market=table.several("market", tuple(MARKETS), upper=False),
         **conditions,
-        params=_params(table, strategies),
+        params=_params(table),
         limits=_limits(table.table("guards"), limits, run=False),
         mode=Mode(mode) if mode else None,
         repair_floor="auto" if said == "auto" else "suggest",
         backpricer=table.flag("backpricer") or False,
         line=line_of(table.text, table.path) or 0,
     )
+    # A misspelt `strategy` is to be named as that, not as a strategy that is missing
     table.end()
+    _fits(table, rule)
     return rule
 
 
-def _strategies(table: TomlTable, *, optional: bool) -> tuple[str, ...]:
+def _strategies(table: TomlTable) -> tuple[str, ...]:
     found = tuple(each.lower() for each in table.texts("strategy", commas=True))
     for each in found:
         if each not in STRATEGIES:
             unknown = f"there is no strategy “{clean(each, limit=40)}”"
             raise table.wrong("strategy", unknown, near(each, STRATEGIES), each)
-    if not found and not optional:
-        raise table.wrong("strategy", "the rule has no strategy", f"Known: {', '.join(STRATEGIES)}.")
     return tuple(dict.fromkeys(found))
 
 
-def _params(table: TomlTable, strategies: tuple[str, ...]) -> Params:
-    taken: dict[str, Any] = {}
-    for name, keys in _PARAMS.items():
-        if name in table.values and name not in strategies:
+def _fits(table: TomlTable, rule: Rule) -> None:
+    """Refuse a rule without a strategy, and parameters of a strategy that the rule does not have."""
+    if not rule.strategies and rule.mode is not Mode.OFF:
+        raise table.wrong("strategy", "the rule has no strategy", f"Known: {', '.join(STRATEGIES)}.")
+    for name in _PARAMS:
+        if name in table.values and name not in rule.strategies:
             idle = f"the rule has no strategy “{name}” that these could be for"
             raise table.wrong(name, idle, f'Add "{name}" to `strategy`.')
+
+
+def _params(table: TomlTable) -> Params:
+    taken: dict[str, Any] = {}
+    for name, keys in _PARAMS.items():
         own = table.table(name)
         for key, (kind, target, low, high) in keys.items():
             value = own.value(key, kind, low, high)
