@@ -54,7 +54,7 @@ class GuardTransport(httpx.AsyncBaseTransport):
         return f"GuardTransport({scheme}://{host}:{port})"
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request` with the token.
+        """Send `request` with the token. A redirect comes back without the address that it leads to.
 
         Raises:
             SettingsError: The request is for another place than the configured one; nothing was sent.
@@ -71,9 +71,12 @@ class GuardTransport(httpx.AsyncBaseTransport):
         )
         try:
             async with asyncio.timeout(self._patience):
-                return await self._inner.handle_async_request(signed)
+                response = await self._inner.handle_async_request(signed)
         except TimeoutError:
             raise httpx.ReadTimeout("the head of the answer took too long") from None
+        # httpx works out where a redirect leads even when it is not to follow it, and fails over some addresses
+        response.headers.pop("location", None)
+        return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()

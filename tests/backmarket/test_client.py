@@ -182,6 +182,19 @@ async def test_a_redirect_is_an_error_and_the_token_does_not_follow_it(status: i
     assert caught.value.exit == 4
 
 
+@pytest.mark.parametrize("location", ["https:evil.example/ws", "https://[::1", "https://user@:x/", "\u00ff"])
+async def test_a_redirect_to_no_address_is_the_same_error(location: str) -> None:
+    async with (
+        scripted(answer(None, 302, headers={"Location": location})) as server,
+        client_for(server.url) as client,
+    ):
+        with pytest.raises(UnexpectedAnswer, match="redirect"):
+            await client.get_json("/ws/orders")
+        with pytest.raises(UnexpectedAnswer, match="redirect"):
+            await client.post_json("/ws/orders/5", {"new_state": 2}, priority=Priority.HIGH)
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize("path", ["{other}/ws/orders", "{renamed}/ws/orders", "http://user:pw@{mine}/ws/orders"])
 async def test_no_address_but_the_configured_one_gets_a_byte(path: str) -> None:
     async with scripted(answer({})) as other, scripted(answer({})) as server, client_for(server.url) as client:
