@@ -27,11 +27,16 @@ def fast_profile(sandbox: RunningSandbox, **changes: object) -> Profile:
 
 async def write(workspace: Workspace, kind: str, target: str, value: str) -> list[Intent]:
     """Carry out the one write that these tests know of each kind."""
-    if kind == "listing":
-        plan = await workspace.plan_listing(target, "de-de", {"price": value, "quantity": "7"})
-    else:
-        plan = await workspace.plan_ship(int(target), value)
-    return await workspace.apply(plan)
+    match kind:
+        case "listing":
+            plan = await workspace.plan_listing(target, "de-de", {"price": value, "quantity": "7"})
+        case "stock":
+            plan = await workspace.plan_listing(target, "de-de", {"quantity": value})
+        case "invoice":
+            plan = await workspace.plan_invoice(int(target), value.encode())
+        case _:
+            plan = await workspace.plan_ship(int(target), value)
+    return await workspace.apply(plan, files=[value.encode()] if kind == "invoice" else [])
 
 
 def _main(profile: Profile, home: str, step: str, kind: str, target: str, value: str) -> None:
