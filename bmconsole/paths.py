@@ -120,9 +120,22 @@ def write_private(path: Path, text: str, *, durable: bool = True) -> None:
             if durable:
                 os.fsync(file.fileno())
         draft.replace(path)
+        if durable:
+            _settle_names(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise _trouble("write", path, error) from error
+
+
+def _settle_names(folder: Path) -> None:
+    """Have the disk take in what was renamed in a folder; without it a power cut may bring the former file back."""
+    if os.name != "posix":
+        return  # Windows opens no folders
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def readable_by_others(path: Path) -> bool:
