@@ -1,8 +1,9 @@
-"""A daemon, two consoles and the command line at once on a shop that lives: `python -m tests.fire.together`.
+"""K6: two daemons, two consoles, the command line and four writers at once: `python -m tests.fire.together`.
 
-After a third of the time the daemon is killed with -9: a console has to take over within 5 s. A new daemon starts at
-half of it and stands by; when the consoles end, at five sixths, it has to take over. All the while commands read, sync
-and write stock. At the end: one engine at every look, no 429, no locked database, nothing lost and nothing twice.
+After a third of the time both daemons are killed with -9: a console has to take over within 5 s. Two new ones start
+at half of it and stand by; when the consoles end, at five sixths, one of them has to take over. All the while commands
+read, sync and write stock, and four processes count their transactions in the same files. At the end: one engine at
+every look, no 429, no locked database, nothing lost and nothing twice, and every counter exact.
 """
 
 import argparse
@@ -28,8 +29,16 @@ from typing import Any
 
 import httpx
 
+from bmconsole.paths import Paths
+from tests.fire.rows import Outcome, Row, Task
+from tests.fire.writers import Writers, prepare
+
 TAKEOVER = 5.0
 """Seconds within which another process runs the engine after its holder died or left."""
+
+PER_MINUTE = 10_000
+"""Transactions of all writers."""
+_WRITERS_PATIENCE = 600.0
 
 _BMCONSOLE = [sys.executable, "-m", "bmconsole"]
 _KEYS = ("j", "k", "2", "1", "G", "g", "4", "5", "1", "s")
@@ -56,6 +65,11 @@ class Report:
     orders_here: int = 0
     orders_there: int = 0
     unfinished: int = 0
+    transactions: dict[str, int] = field(default_factory=dict)
+    """What the writers stored, by file."""
+    transactions_asked: int = 0
+    slowest_transaction: float = 0.0
+    miscounted: list[str] = field(default_factory=list)
 
     def wrong(self) -> list[str]:
         """Return what should not have been."""
@@ -76,7 +90,9 @@ class Report:
             wrong.append(f"{self.orders_here} orders here, {self.orders_there} there")
         if self.unfinished:
             wrong.append(f"{self.unfinished} writes unfinished")
-        return wrong
+        if (stored := sum(self.transactions.values())) != self.transactions_asked:
+            wrong.append(f"{stored} of {self.transactions_asked} transactions")
+        return wrong + self.miscounted
 
 
 class Stage:
@@ -137,6 +153,11 @@ class Stage:
                     found.append(int(told["pid"]))
         return found
 
+    def stored(self, writers: Writers) -> None:
+        """Wait for the writers, and note what they stored."""
+        report = self.report
+        report.transactions, report.slowest_transaction, report.miscounted = writers.end(_WRITERS_PATIENCE)
+
     def look(self) -> None:
         """Count the engines."""
         self.report.looks += 1
@@ -191,50 +212,63 @@ class Console:
                 self._file.write(part)
 
 
-def together(minutes: float, seed: int = 1) -> Report:
-    """Run it all and return what was seen."""
+def together(minutes: float, seed: int, folder: Path, tell: Callable[[str], None] = lambda text: None) -> Report:
+    """Run it all in an empty folder and return what was seen."""
     dice = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="together-") as made, shop(seed) as announced:
-        stage = Stage(Path(made), announced["url"], announced["token"])
+    with shop(seed) as announced:
+        stage = Stage(folder, announced["url"], announced["token"])
         stage.call("sync")
         listings = [row["id"] for row in stage.call("listings", "list", "--limit", "30")]
+        files = Paths.under(folder / "home").profile_data("default")
+        prepare(files)
         first = stage.daemon("daemon-1")
         children = [first]
+        writers: Writers | None = None
         try:
             stage.taken_over("the daemon starts", lambda pid: pid == first.pid)
             # What starts takes as long as the machine needs: it is no takeover
             del stage.report.takeovers["the daemon starts"]
+            children.append(stage.daemon("daemon-2"))
             consoles = [Console(stage, f"console-{number}") for number in (1, 2)]
+            asked = stage.report.transactions_asked = round(PER_MINUTE * minutes)
+            writers = Writers(files, stage.outputs, asked, minutes * 60, seed)
             begin = time.monotonic()
 
             def until(share: float) -> None:
-                while time.monotonic() - begin < share * minutes * 60:
+                while (gone := time.monotonic() - begin) < share * minutes * 60:
                     _something(stage, consoles, listings, dice)
+                    tell(f"{gone / 60:.1f} of {minutes:g} minutes, {stage.report.commands.total()} commands")
 
             until(1 / 3)
-            first.kill()
-            first.wait()
+            for child in children:
+                child.kill()
+                child.wait()
             ours = {console.process.pid for console in consoles}
-            stage.taken_over("the daemon is killed", lambda pid: pid in ours)
+            stage.taken_over("the daemons are killed", lambda pid: pid in ours)
             until(1 / 2)
-            second = stage.daemon("daemon-2")
-            children.append(second)
+            left = [stage.daemon("daemon-3"), stage.daemon("daemon-4")]
+            children += left
             until(5 / 6)
             for console in consoles:
                 if (code := console.end()) != 0:
                     stage.report.failed.append(f"a console ended with {code}")
                 if not console.painted:
                     stage.report.failed.append("a console painted nothing")
-            stage.taken_over("the consoles end", lambda pid: pid == second.pid)
+            stage.taken_over("the consoles end", lambda pid: pid in {child.pid for child in left})
             until(1)
             httpx.put(f"{stage.url}/_sandbox/live", json={"rate": 0}, trust_env=False).raise_for_status()
-            second.send_signal(signal.SIGTERM)
-            if (code := second.wait(60)) != 0:
-                stage.report.failed.append(f"the daemon ended with {code} on SIGTERM")
+            tell("waiting for the writers")
+            stage.stored(writers)
+            for child in left:
+                child.send_signal(signal.SIGTERM)
+                if (code := child.wait(60)) != 0:
+                    stage.report.failed.append(f"a daemon ended with {code} on SIGTERM")
         finally:
             for child in children:
                 child.kill()
                 child.wait()
+            if writers is not None:
+                writers.kill()
         _settle(stage)
         return stage.report
 
@@ -318,12 +352,43 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def run(task: Task) -> Outcome:
+    """Run it for `count` minutes."""
+    report = together(task.count, task.seed, task.folder, task.tell)
+    return Outcome(
+        done=task.count,
+        figures={
+            "transactions": sum(report.transactions.values()),
+            "commands": report.commands.total(),
+            "requests": report.requests,
+            "writes confirmed": report.confirmed,
+            "slowest transaction": f"{report.slowest_transaction:.2f} s",
+            "slowest takeover": f"{max(report.takeovers.values()):.1f} s",
+            "looks": report.looks,
+        },
+        wrong=report.wrong(),
+    )
+
+
+ROW = Row(
+    id="K6",
+    what="two daemons, two consoles, commands and four writers",
+    unit="minutes",
+    long=10,
+    short=0,
+    passes="no lock error shown, counters exact",
+    run=run,
+    short_version="tests/fire/test_writers.py::test_four_processes_count_exactly",
+)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    report = together(given.minutes, given.seed)
+    with tempfile.TemporaryDirectory(prefix="together-") as folder:
+        report = together(given.minutes, given.seed, Path(folder))
     for name, value in vars(report).items():
         print(f"{name}: {dict(value) if isinstance(value, dict) else value}")
     for sentence in (wrong := report.wrong()):
