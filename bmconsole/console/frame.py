@@ -10,13 +10,14 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.dom import DOMNode
-from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp
+from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp, Paste
 from textual.reactive import var
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input
 
 from bmconsole.console.actions import ACTIONS, bindings
 from bmconsole.console.completion import Suggestion
+from bmconsole.console.keyboard import entered, meant, type_into
 from bmconsole.console.look import count
 from bmconsole.console.palette import ActionCommands
 from bmconsole.console.scopes import answering, hints
@@ -144,7 +145,7 @@ class Frame(App[None]):
     def command_line(self) -> "CommandLine":
         from bmconsole.console.widgets.commandline import CommandLine
 
-        return CommandLine(self._complete)
+        return CommandLine(self._complete, self._do)
 
     @property
     def tabs(self) -> tuple[Tab, ...]:
@@ -308,18 +309,10 @@ class Frame(App[None]):
     def action_command(self) -> None:
         self.command_line.open()
 
-    async def on_command_line_given(self, event: "CommandLine.Given") -> None:
-        """Do what a command line says; what cannot be read stays, with what is wrong with it."""
+    async def _do(self, command: str) -> None:
         from bmconsole.console import commands
 
-        self.command_line.close()
-        try:
-            await commands.run(self, event.command)
-        except BmError as error:
-            self.command_line.open()
-            self.command_line.input.value = event.command
-            self.command_line.input.cursor_position = len(event.command)
-            self.call_after_refresh(self.command_line.refuse, error)
+        await commands.run(self, command)
 
     async def switch_profile(self, name: str) -> None:
         """Go on with another profile."""
@@ -339,20 +332,40 @@ class Frame(App[None]):
     # Actions.
 
     async def on_event(self, event: Event) -> None:
-        """Do what a key is bound to in the app's own turn, unless it is typed into a field.
+        """Do what a key is bound to, and type what is typed, in the app's own turn.
 
         Textual would hand the key to the focused widget's queue first; keys typed ahead of a slow screen would then
         go where the focus was, not where the keys before them moved it.
         """
-        if isinstance(event, Key) and not event.is_forwarded and not isinstance(self.focused, Input):
-            for node, binding in self._bound(event.key):
-                if not self.opened.is_set() and not _is_early(node, binding):
-                    await self.opened.wait()
-                if await self.run_action(binding.action, node):
-                    return
-        elif isinstance(event, MouseDown | MouseUp) and not event.is_forwarded:
+        if isinstance(event, Key) and not event.is_forwarded:
+            for key in meant(event) if not self._bound(event.key) else (event,):
+                if not await self._did(key):
+                    await super().on_event(key)
+            return
+        if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
+            await entered(self.focused)
+            type_into(self.focused, event.text.partition("\n")[0].rstrip("\r"))
+            return
+        if isinstance(event, MouseDown | MouseUp) and not event.is_forwarded:
             await self.opened.wait()
         await super().on_event(event)
+
+    async def _did(self, key: Key) -> bool:
+        """Return whether a key was typed into a field, or did what it is bound to."""
+        if isinstance(self.focused, Input):
+            await entered(self.focused)
+        typing = isinstance(self.focused, Input) and key.is_printable
+        for node, binding in self._bound(key.key):
+            if typing and not binding.priority:
+                break
+            if not self.opened.is_set() and not _is_early(node, binding):
+                await self.opened.wait()
+            if await self.run_action(binding.action, node):
+                return True
+        if isinstance(self.focused, Input) and key.character is not None and key.is_printable:
+            type_into(self.focused, key.character)
+            return True
+        return False
 
     def _bound(self, key: str) -> list[tuple[DOMNode, Binding]]:
         """Return what a key is bound to where the focus is, the nearest first.

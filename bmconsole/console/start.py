@@ -80,6 +80,7 @@ def _run(
     story: "Callable[[Workspace], Coroutine[object, object, None]] | None",
 ) -> "tuple[int, Profile | None]":
     from bmconsole.console.app import FAULTY, ConsoleApp
+    from bmconsole.console.keyboard import tell_escape_apart
     from bmconsole.console.personal import Personal
 
     async def open_cache() -> "Cache":
@@ -102,6 +103,7 @@ def _run(
 
     personal = Personal.read(paths, profile.name)
     app = ConsoleApp(open_workspace, open_cache=open_cache, personal=personal, paths=paths, flags=flags)
+    tell_escape_apart()
     app.run()
     if isinstance(app.fault, BmError):
         raise app.fault

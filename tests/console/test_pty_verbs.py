@@ -120,8 +120,21 @@ def filter_rows(console: Terminal) -> None:
     console.wait(lambda text: "There is no field" not in text and "w view" in text)
     console.type(ESC)
     console.wait(lambda text: re.search(r"5 marked · [\d,]+ orders", text))
-    console.type("M")
-    console.wait(lambda text: "marked" not in text)
+    console.type(f"/{ESC}[A{ESC}[A")
+    console.wait(lambda text: "status:refunded" in text and "esc cancel" in text)
+    # Typed without a pause, as is what follows Enter below: each key counts where the one before it led.
+    console.type(f"{ESC}M")
+    console.wait(lambda text: "marked" not in text and "w view" in text)
+    console.type(f"/{ESC}[A{ESC}[A\rg v")
+    console.wait(lambda text: re.search(r"range · 1 marked · \d+ of [\d,]+ orders", text))
+    console.type(f"{ESC}M{ESC}:orders status:refunded\r g v")
+    console.wait(lambda text: re.search(r"range · 1 marked · \d+ of [\d,]+ orders", text))
+    console.type(f"{ESC}M:nonsense\rx")
+    console.wait(lambda text: "nonsensex" in text and "There is no command" not in text)
+    console.type(f"{ESC}{ESC}/colour:red\r")
+    console.wait(lambda text: "There is no field colour" in text)
+    console.type(f"{ESC}{ESC}")
+    console.wait(lambda text: re.search(r" [\d,]+ orders", text) and "There is no field" not in text)
 
 
 def take_a_view(console: Terminal) -> None:

@@ -179,7 +179,7 @@ class BulkScreen(ModalScreen["Mapping[str, str] | None"]):
 
     def _step(self, by: int) -> None:
         inputs = list(self.query(Input))
-        here = next((place for place, each in enumerate(inputs) if each.has_focus), 0)
+        here = next((place for place, each in enumerate(inputs) if each is self.focused), 0)
         self.set_focus(inputs[(here + by) % len(inputs)])
 
     @on(Resize)

@@ -40,6 +40,13 @@ class Done:
     carrying: Carrying
 
 
+class ScanField(Input):
+    """Where a scanner types: Enter empties it in its own turn, before the next scan begins."""
+
+    async def action_submit(self) -> None:
+        await self.run_action("screen.submit")
+
+
 class ScanScreen(ModalScreen[None]):
     """One parcel after the other until the operator ends it; writes that are on their way end by themselves."""
 
@@ -54,7 +61,7 @@ class ScanScreen(ModalScreen[None]):
         self.fault = ""
         self._head, self._steps = Sheet(classes="lead"), Sheet(classes="steps")
         self._label = Sheet(classes="label")
-        self.field = Input(compact=True, select_on_focus=False)
+        self.field = ScanField(compact=True, select_on_focus=False)
         self._aside = Sheet(classes="aside")
         self._said = Sheet(classes="said")
         self._past = Sheet(classes="past")
@@ -88,11 +95,6 @@ class ScanScreen(ModalScreen[None]):
 
     def action_submit(self) -> None:
         self._take(self.field.value)
-
-    @on(Input.Submitted)
-    def _scanned(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._take(event.value)
 
     @on(Input.Changed)
     def _forgive(self, event: Input.Changed) -> None:

@@ -42,7 +42,7 @@ class LogTab(Tab):
         self._events: list[Event] = []
         self._source: ListSource[Event] = ListSource(key="id")
         self._head = Sheet(id="log-head")
-        self.bar = FilterBar("words, source:sync, !words", self._complete)
+        self.bar = FilterBar("words, source:sync, !words", self._complete, self)
         self._table = VirtualTable(self._source, self._columns(), id="log-table")
 
     def compose(self) -> ComposeResult:
@@ -115,15 +115,11 @@ class LogTab(Tab):
             here = terms.index(self.where) + 1 if self.where in terms else 0
             self.filter(terms[here] if here < len(terms) else "")
 
-    @on(FilterBar.Applied)
-    def _apply(self, event: FilterBar.Applied) -> None:
-        event.stop()
-        self.filter(event.expression)
+    async def apply_filter(self, expression: str) -> None:
+        self.filter(expression)
         self.take(self._table)
 
-    @on(FilterBar.Left)
-    def _return(self, event: FilterBar.Left) -> None:
-        event.stop()
+    def leave_filter(self) -> None:
         self.take(self._table)
 
     def _sieve(self) -> None:

@@ -59,7 +59,7 @@ class PricingTab(RowsTab[DecisionRow], PricingActs):
         super().__init__(id=id)
         self.markets: tuple[str, ...] = ()
         """The markets that there are, as far as that is known."""
-        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete(typed, self.markets))
+        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete(typed, self.markets), self)
         self.standings, self.pane = StandingBar(), PricePane(id="price-pane")
         self.counts: PricingCounts | None = None
 
@@ -172,22 +172,23 @@ class PricingTab(RowsTab[DecisionRow], PricingActs):
             self.filter(str(replace(self.narrowing, market=self.market)))
 
     @work(exclusive=True, group="filter")
-    async def filter(self, where: str) -> None:
-        """Put a filter in force, or say what is wrong with it."""
+    async def filter(self, where: str) -> bool:
+        """Put a filter in force, or say what is wrong with it; return whether it is in force."""
         try:
             narrowing = parse(where, self.markets)
             await self.workspace.pricing_count(narrowing.query(self.sort))
         except BmError as error:
             self.bar.refuse(error)
-            return
+            return False
         self.where = where
         self.bar.accept(where)
         self.standings.chosen = narrowing.standing
         self.reload()
         self._look_around()
-        if self.has_focus_within or self.screen.focused is None:
+        if self.screen.focused is None:
             self.take(self.table)
         self.post_message(self.Narrowed())
+        return True
 
     def restore(self, state: TableState) -> None:
         """Begin as always: what waits today is not what waited when the console was left."""

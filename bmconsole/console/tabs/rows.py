@@ -1,12 +1,14 @@
 """What the tabs with a table share: a filter, an order of rows, and a source that pages from the workspace."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Generic
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.worker import WorkerCancelled
 
 from bmconsole.console.clipboard import copy
 from bmconsole.console.completion import complete_filter
@@ -46,7 +48,7 @@ class RowsTab(Tab, Generic[Row]):
         self._wanted_cursor = ""
         self._cache: CacheLike | None = None
         self._counts: dict[str, int] = {}
-        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete_filter(typed, id))
+        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete_filter(typed, id), self)
         self.table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{id}-table", markable=True)
         self.table.set_reactive(VirtualTable.sort, self.sort)
         self._hidden = 0
@@ -263,8 +265,8 @@ class RowsTab(Tab, Generic[Row]):
             self.table.load()
 
     @work(exclusive=True, group="filter")
-    async def filter(self, where: str) -> None:
-        """Put a filter in force, or say what is wrong with it."""
+    async def filter(self, where: str) -> bool:
+        """Put a filter in force, or say what is wrong with it; return whether it is in force."""
         try:
             parse_filter(where, self.id or "")
             if "no-cost" in where:
@@ -272,13 +274,23 @@ class RowsTab(Tab, Generic[Row]):
                 await self.read_count(where)
         except BmError as error:
             self.bar.refuse(error)
-            return
+            return False
         self.where = where
         self.bar.accept(where)
         self.reload()
-        if self.has_focus_within or self.screen.focused is None:
+        if self.screen.focused is None:
             self.take(self.table)
         self.post_message(self.Narrowed())
+        return True
+
+    async def apply_filter(self, expression: str) -> None:
+        # Cancelled where another filter overtakes it, which then is in force.
+        with suppress(WorkerCancelled):
+            if await self.filter(expression).wait():
+                self.take(self.table)
+
+    def leave_filter(self) -> None:
+        self.take(self.table)
 
     def action_filter(self) -> None:
         self.bar.edit()
@@ -318,16 +330,6 @@ class RowsTab(Tab, Generic[Row]):
         self.sort = sort
         self.table.sort = sort
         self.reload()
-
-    @on(FilterBar.Applied)
-    def _filter(self, event: FilterBar.Applied) -> None:
-        event.stop()
-        self.filter(event.expression)
-
-    @on(FilterBar.Left)
-    def _return(self, event: FilterBar.Left) -> None:
-        event.stop()
-        self.take(self.table)
 
     @on(VirtualTable.SortAsked)
     def _sort(self, event: VirtualTable.SortAsked) -> None:

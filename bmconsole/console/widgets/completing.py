@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import on
-from textual.events import Key
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input
@@ -43,17 +42,8 @@ class CompletingInput(Input):
         self._chosen = -1
         self._taken = self._offered = ""
 
-    async def _on_key(self, event: Key) -> None:
-        """Do what a key means here in its turn; Textual would do it only after all keys that were typed since."""
-        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
-        if active is not None and active.node is self:
-            event.stop().prevent_default()
-            await self.app.run_action(active.binding.action, self)
-        else:
-            await super()._on_key(event)
-
     def remember(self, text: str) -> None:
-        """Keep what was typed for the next time."""
+        """Keep what was typed for the next time; what was typed before begins with the newest again."""
         if text:
             self.past = [*(old for old in self.past if old != text), text][-REMEMBERED:]
         self._place = None
@@ -64,7 +54,7 @@ class CompletingInput(Input):
             return
         self._taken, self._chosen = "", -1
         self._offered = self.value
-        self._cycle = self.completer(self.value[: self.cursor_position]) if self.has_focus else []
+        self._cycle = self.completer(self.value[: self.cursor_position]) if self.screen.focused is self else []
         self.post_message(self.Offered(self._cycle, -1))
 
     def action_complete(self) -> None:

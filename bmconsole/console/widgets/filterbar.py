@@ -1,13 +1,12 @@
 """The filter over a table's rows, in the language that the command line shares."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
@@ -19,21 +18,33 @@ from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.errors import BmError, FilterError
 
 
+class Filtered(Protocol):
+    """Whose rows the filter is about. Both are asked in the turn of the key: what is typed next finds them done."""
+
+    async def apply_filter(self, expression: str) -> None:
+        """Put a filter in force and take the focus, or answer with `refuse`."""
+
+    def leave_filter(self) -> None:
+        """Take the focus: the operator goes back to the rows."""
+
+
 class FilterInput(CompletingInput):
     """Where the filter is typed."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("filter", "typing")
     BINDINGS = bindings("filter")
 
-    @dataclass
-    class Left(Message):
-        """Typing ended without applying."""
+    def __init__(
+        self, completer: Completer, apply: Callable[[], Awaitable[None]], leave: Callable[[], None], placeholder: str
+    ) -> None:
+        super().__init__(completer, placeholder=placeholder)
+        self._apply, self._leave = apply, leave
 
     async def action_apply(self) -> None:
-        await self.action_submit()
+        await self._apply()
 
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self._leave()
 
 
 class FilterBar(Vertical):
@@ -43,22 +54,11 @@ class FilterBar(Vertical):
     """The filter in force."""
     summary = reactive("")
 
-    @dataclass
-    class Applied(Message):
-        """A filter was asked for; the owner answers with `accept` or `refuse`."""
-
-        bar: "FilterBar"
-        expression: str
-
-    @dataclass
-    class Left(Message):
-        """The operator went back to the table."""
-
-        bar: "FilterBar"
-
-    def __init__(self, placeholder: str, completer: Completer) -> None:
+    def __init__(self, placeholder: str, completer: Completer, filtered: Filtered) -> None:
         super().__init__()
-        self.input = FilterInput(completer, placeholder=placeholder)
+        self._filtered = filtered
+        self._refused = ""
+        self.input = FilterInput(completer, self._apply, self._leave, placeholder)
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -80,6 +80,7 @@ class FilterBar(Vertical):
 
     def refuse(self, error: BmError) -> None:
         """Show what is wrong with what was typed."""
+        self._refused = self.input.value
         self._tell(error)
 
     def watch_summary(self, summary: str) -> None:
@@ -102,22 +103,22 @@ class FilterBar(Vertical):
         line = self.query_one(Suggestions)
         line.offered, line.chosen = tuple(event.suggestions), event.chosen
 
-    @on(FilterInput.Submitted)
-    def _ask(self, event: FilterInput.Submitted) -> None:
-        event.stop()
-        self.input.remember(event.value.strip())
-        self.post_message(self.Applied(self, event.value.strip()))
+    async def _apply(self) -> None:
+        expression = self.input.value.strip()
+        self.input.remember(expression)
+        await self._filtered.apply_filter(expression)
+
+    def _leave(self) -> None:
+        self.input.remember("")
+        self.accept(self.expression)
+        self._filtered.leave_filter()
 
     @on(FilterInput.Changed)
     def _forgive(self, event: FilterInput.Changed) -> None:
         event.stop()
-        self._tell(None)
-
-    @on(FilterInput.Left)
-    def _restore(self, event: FilterInput.Left) -> None:
-        event.stop()
-        self.accept(self.expression)
-        self.post_message(self.Left(self))
+        # Typed ahead: what was refused since is told as changed only now.
+        if self.input.value != self._refused:
+            self._tell(None)
 
     def _tell(self, error: BmError | None) -> None:
         """Show a mark under the faulty place with the message, which stays on screen however far right that is."""

@@ -156,7 +156,7 @@ class ListingForm(Vertical):
 
     def _step(self, by: int) -> None:
         inputs = list(self.query(Input))
-        here = next((position for position, field in enumerate(inputs) if field.has_focus), 0)
+        here = next((position for position, field in enumerate(inputs) if field is self.screen.focused), 0)
         self.screen.set_focus(inputs[(here + by) % len(inputs)])
 
     @on(Input.Submitted)
