@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from bmconsole.console.completion import Suggestion, complete_filter, matching
 from bmconsole.console.pricing_filter import complete as complete_pricing
 from bmconsole.domain.filters import nearest
 from bmconsole.domain.text import clean
-from bmconsole.errors import UsageError
+from bmconsole.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from bmconsole.console.frame import Frame
+    from bmconsole.console.seam import WorkspaceLike
     from bmconsole.console.tabs.rows import RowsTab
+    from bmconsole.domain.listings import Listing
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -121,9 +124,34 @@ async def _listing(frame: "Frame", argument: str) -> None:
     if not argument:
         raise UsageError("A listing is named by SKU, UUID or number.", field="listing", value="")
     workspace = frame.listings.workspace
-    plain = argument.isdecimal() or _UUID.fullmatch(argument.lower()) or argument.startswith("sku:")
-    view = await workspace.listing_view(argument if plain else f"sku:{argument}")
-    frame.open_listing(view.listing.id)
+    if _UUID.fullmatch(argument.lower()):
+        found = (await workspace.listing_view(argument)).listing
+    else:
+        sku = argument.removeprefix("sku:")
+        found, also = await _named(workspace, argument, sku)
+        if also:
+            shown = clean(sku, limit=40)
+            words = f"{shown} is the SKU of {also}, too: “listings sku:{shown}” shows what has it."
+            frame.notify(words, severity="warning", markup=False)
+    frame.open_listing(found.id)
+
+
+async def _named(workspace: "WorkspaceLike", name: str, sku: str) -> "tuple[Listing, str]":
+    """Return the listing of a number, else of a SKU, and in words what else the name may have meant."""
+    quoted = sku.replace("\\", "\\\\").replace('"', '\\"')
+    with_sku = await workspace.listings_count(f'sku:"{quoted}"')
+    if name.isascii() and name.isdecimal():
+        # A SKU may be all digits; the number of a listing goes before it.
+        with suppress(NotFound):
+            found = (await workspace.listing_view(name)).listing
+            others = with_sku - (found.sku == sku)
+            return found, _others(others)
+    found = (await workspace.listing_view(f"sku:{sku}")).listing
+    return found, _others(with_sku - 1)
+
+
+def _others(count: int) -> str:
+    return "" if count < 1 else "another listing" if count == 1 else f"{count} other listings"
 
 
 async def _sync(frame: "Frame", argument: str) -> None:

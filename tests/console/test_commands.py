@@ -5,6 +5,7 @@ from textual.binding import Binding
 
 from bmconsole.console import commands
 from bmconsole.console.actions import ACTIONS, Action
+from bmconsole.console.app import ConsoleApp
 from bmconsole.console.completion import complete_filter
 from bmconsole.console.personal import BUILT_IN, Personal, read_keys, read_state, read_views, state_file
 from bmconsole.console.widgets.limits import LimitsScreen
@@ -13,6 +14,7 @@ from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.views import Query
 from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
+from bmconsole.sandbox import RunningSandbox
 from bmconsole.workspace import Workspace
 from tests.console.conftest import Desk, Sit
 from tests.console.waiting import until
@@ -82,6 +84,42 @@ async def test_commands_go_where_they_say(filled: Workspace, sit: Sit) -> None:
         await desk.press("escape", "colon", "up")
         assert app.command_line.input.value == "orders nosuch:1"
         await desk.press("up", "down", "escape")
+
+
+async def test_a_sku_of_digits_is_found_behind_the_numbers_and_what_it_may_mean_besides_is_said(
+    sandbox: RunningSandbox, workspace: Workspace, sit: Sit
+) -> None:
+    listings = sandbox.shop.listings
+    numbered = listings.get(3)
+    listings.change(5).sku = "8123456789"
+    listings.change(6).sku = listings.change(7).sku = "8123456790"
+    listings.change(8).sku = str(numbered.listing_id)
+    await workspace.sync(["listings"])
+    async with sit() as desk:
+        app, said = desk.app, notices(desk.app)
+        await until(lambda: app.status is not None)
+        for name, found, also in (
+            ("8123456789", (5,), ""),
+            ("8123456790", (6, 7), "8123456790 is the SKU of another listing, too"),
+            (str(numbered.listing_id), (3,), f"{numbered.listing_id} is the SKU of another listing, too"),
+            (f"sku:{numbered.listing_id}", (8,), ""),
+        ):
+            said.clear()
+            await command(desk, f"listing {name}")
+            await until(lambda: app.current is app.edit and app.edit.view is not None)
+            assert app.edit.listing_id in [listings.get(index).id for index in found]
+            assert any(also in line for line in said) if also else not said
+            await desk.press("escape", "1")
+            await until(lambda: app.current is app.orders)
+        await command(desk, "listing 8123456791")
+        await until(lambda: "8123456791 is not in the cache" in app.command_line.query_one(Sheet).text)
+
+
+def notices(app: ConsoleApp) -> list[str]:
+    """Return a list that every notice of the console is appended to."""
+    said: list[str] = []
+    app.notify = lambda message, **about: said.append(message)  # type: ignore[method-assign]  # heard, not shown
+    return said
 
 
 async def first_listing(desk: Desk) -> str:
