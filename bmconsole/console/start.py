@@ -40,11 +40,14 @@ def run_console(
     Raises:
         BmError: The workspace could not be opened.
     """
-    while True:
-        code, other = _run_one(profile, paths, flags or {}, story)
-        if other is None:
-            return code
-        profile = other
+    from bmconsole.console.hangup import ending_with_the_terminal
+
+    with ending_with_the_terminal():
+        while True:
+            code, other = _run_one(profile, paths, flags or {}, story)
+            if other is None:
+                return code
+            profile = other
 
 
 def _run_one(

@@ -196,6 +196,13 @@ def test_a_console_whose_terminal_is_closed_ends(tmp_path: Path) -> None:
         assert console.process.wait(DEADLINE) in (HUNG_UP, -signal.SIGHUP)
 
 
+def test_a_console_whose_terminal_is_closed_while_it_starts_ends(tmp_path: Path) -> None:
+    with terminal(tmp_path, settings_for("http://127.0.0.1:9", "token"), 80, 24) as console:
+        console.wait(str.strip)
+        console.hang_up()
+        assert console.process.wait(DEADLINE) in (HUNG_UP, -signal.SIGHUP)
+
+
 def test_a_demo_whose_terminal_is_closed_leaves_no_folder(tmp_path: Path) -> None:
     with terminal(tmp_path / "unused", {"TMPDIR": str(tmp_path)}, 80, 24, ("-m", "bmconsole", "demo")) as console:
         console.wait(lambda text: re.search(r"\d{8}  [●▲✓○]", text))
