@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual import on, work
@@ -21,6 +21,7 @@ from bmconsole.console.keyboard import entered, meant, type_into
 from bmconsole.console.look import count
 from bmconsole.console.palette import ActionCommands
 from bmconsole.console.scopes import answering, hints
+from bmconsole.console.stylesheet import SteadyStylesheet
 from bmconsole.console.tabs.listings import ListingsTab
 from bmconsole.console.tabs.orders import OrdersTab
 from bmconsole.console.tabs.rows import RowsTab
@@ -65,10 +66,9 @@ class Frame(App[None]):
     """Composes, binds and routes; what happens over time is its subclass's."""
 
     TITLE = "bmconsole"
-    CSS_PATH: ClassVar[list[str | PurePath]] = [
-        PurePath("styles", f"{name}.tcss")
-        for name in ("base", "table", "overview", "inspect", "edit", "log", "dialogs", "writes", "pricing")
-    ]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [PurePath("styles", f"{name}.tcss") for name in ("base", "table")]
+    LATE_STYLES = ("overview", "inspect", "edit", "log", "dialogs", "writes", "pricing")
+    """Styles of what the first paint does not show."""
     SCOPES: ClassVar[tuple[str, ...]] = ("app",)
     BINDINGS = bindings("app")
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual declares it without ClassVar
@@ -85,6 +85,7 @@ class Frame(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+        self.stylesheet = SteadyStylesheet(variables=self.get_css_variables())
         # Kept by name: a query would look into the dialog that is on top.
         self.orders, self.listings = OrdersTab(id="orders"), ListingsTab(id="listings")
         self.current: Tab = self.orders
@@ -163,6 +164,7 @@ class Frame(App[None]):
 
     async def complete(self) -> None:
         """Mount what the first paint did without: the other tabs and the command line."""
+        self.style_the_rest()
         screen = self.screen_stack[0]
         switcher = screen.query_one(ContentSwitcher)
         for tab in self.tabs:
@@ -172,6 +174,14 @@ class Frame(App[None]):
                 tab.market = self.market
         await screen.mount(self.command_line, before=self.key_hints)
         await screen.mount(self.pause_banner, after=self.top_bar)
+
+    def style_the_rest(self) -> None:
+        """Read the styles that the first paint did without."""
+        folder = Path(__file__).parent / "styles"
+        late = [folder / f"{name}.tcss" for name in self.LATE_STYLES]
+        if not self.stylesheet.has_source(str(late[0])):
+            self.stylesheet.read_all(late)
+            self.stylesheet.parse()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give other themes the variables that only ours define."""
@@ -436,6 +446,7 @@ class Frame(App[None]):
     def action_help(self) -> None:
         from bmconsole.console.widgets.help import HelpScreen
 
+        self.style_the_rest()
         self.push_screen(HelpScreen(self._keymap))
 
     # What follows from what.

@@ -1,22 +1,23 @@
 """What is done to many listings at once: price and stock of the marked rows, files in and out, offline and online."""
 
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from textual import work
 
 from bmconsole.console.look import count
-from bmconsole.console.screens import files
-from bmconsole.console.screens.carrying import Task, refused_to_viewer, write
-from bmconsole.console.screens.exporting import export
-from bmconsole.console.screens.importing import carry_file
 from bmconsole.console.tabs.tab import Tab
-from bmconsole.domain.bulk import LeftOut
 from bmconsole.domain.intents import IntentState
-from bmconsole.domain.views import Query, WritePlan
+from bmconsole.domain.views import Query
 from bmconsole.errors import BmError
 
-Planning: TypeAlias = Coroutine[Any, Any, tuple[WritePlan, list[LeftOut]]]
+if TYPE_CHECKING:
+    from bmconsole.domain.bulk import LeftOut
+    from bmconsole.domain.views import WritePlan
+
+# The table is there with the first paint, what its acts ask and show only once one is done: each imports its own.
+
+Planning: TypeAlias = "Coroutine[Any, Any, tuple[WritePlan, list[LeftOut]]]"
 
 
 class ListingActs(Tab):
@@ -36,11 +37,12 @@ class ListingActs(Tab):
     @work(exclusive=True, group="listing-act")
     async def action_bulk(self) -> None:
         """Ask what is to change, and review it."""
+        from bmconsole.console.screens.bulk import BulkScreen
+        from bmconsole.console.screens.carrying import refused_to_viewer
+
         ids, hidden = await self.acted_on()
         if not ids or await refused_to_viewer(self.app, self.workspace):
             return
-        from bmconsole.console.screens.bulk import BulkScreen
-
         fields = await self.app.push_screen_wait(BulkScreen(self.workspace, ids, self.market, hidden))
         if fields:
             await self._plan("Change", ids, hidden, self.workspace.plan_bulk(ids, self.market, fields))
@@ -60,6 +62,8 @@ class ListingActs(Tab):
             await self._plan("Online again", ids, hidden, self.workspace.plan_online(ids, self.market))
 
     async def _plan(self, title: str, ids: Sequence[str], hidden: int, planning: Planning) -> None:
+        from bmconsole.console.screens.carrying import Task, write
+
         try:
             plan, left_out = await planning
         except BmError as error:
@@ -82,6 +86,9 @@ class ListingActs(Tab):
     @work(exclusive=True, group="listing-act")
     async def begin_import(self, path: str | None = None) -> None:
         """Change listings as a file says: its faults, the review, the writes."""
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.importing import carry_file
+
         await carry_file(
             self.app,
             self.workspace,
@@ -100,6 +107,9 @@ class ListingActs(Tab):
     @work(exclusive=True, group="listing-act")
     async def begin_export(self, path: str | None = None) -> None:
         """Write the rows to a file that an import takes back."""
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.exporting import export
+
         query, ids = self.export_query()
         what = f"The {count(len(ids))} marked listings" if ids else "The listings that the filter shows"
         await export(

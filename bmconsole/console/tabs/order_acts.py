@@ -1,18 +1,12 @@
 """What is done to orders, from the table or from one order: accept, ship, cancel, refund, invoice, note, export."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual import work
 
 from bmconsole.console.look import Cell, Tone, count, moment, text
-from bmconsole.console.opening import open_address
-from bmconsole.console.screens import files
-from bmconsole.console.screens.ask import AskScreen
-from bmconsole.console.screens.carrying import Task, refused_to_viewer, write
-from bmconsole.console.screens.exporting import export
-from bmconsole.console.screens.importing import carry_file
 from bmconsole.console.tabs.tab import Tab
-from bmconsole.console.widgets.picker import Choice, Picker
 from bmconsole.domain import transitions
 from bmconsole.domain.intents import IntentState
 from bmconsole.domain.orders import Order, Orderline, Status
@@ -20,6 +14,11 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import ACCEPT, CANCEL, REFUND, RETURN_REASONS, SHIP
 from bmconsole.domain.views import Query
 from bmconsole.errors import BmError, Guarded, UsageError
+
+if TYPE_CHECKING:
+    from bmconsole.console.screens.carrying import Task
+
+# The table is there with the first paint, what its acts ask and show only once one is done: each imports its own.
 
 OFFERED: dict[Status, tuple[str, ...]] = {
     Status.TO_ACCEPT: ("order.accept",),
@@ -55,6 +54,8 @@ class OrderActs(Tab):
         await self._move(CANCEL, "Cancel")
 
     async def _move(self, act: str, title: str) -> None:
+        from bmconsole.console.screens.carrying import Task, refused_to_viewer
+
         ids, hidden = await self.acted_on()
         if not ids or await refused_to_viewer(self.app, self.workspace):
             return
@@ -74,7 +75,9 @@ class OrderActs(Tab):
         told = UsageError(error.message) if isinstance(error, Guarded) else error
         self.complain(told, title=f"{title}: not possible")
 
-    async def _write(self, task: Task) -> None:
+    async def _write(self, task: "Task") -> None:
+        from bmconsole.console.screens.carrying import write
+
         carrying = await write(self.app, self.workspace, task)
         if carrying is not None and carrying.ended:
             self.acted([int(each.target) for each in carrying.ended if each.state is IntentState.CONFIRMED])
@@ -97,6 +100,11 @@ class OrderActs(Tab):
 
     @work(exclusive=True, group="order-act")
     async def action_refund(self) -> None:
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.ask import AskScreen
+        from bmconsole.console.screens.carrying import Task, refused_to_viewer
+        from bmconsole.console.widgets.picker import Choice, Picker
+
         order = await self._one("Refund")
         if order is None or await refused_to_viewer(self.app, self.workspace):
             return
@@ -137,6 +145,8 @@ class OrderActs(Tab):
         skus = list(dict.fromkeys(line.sku for line in lines if line.sku))
         if len(skus) < 2:
             return ()
+        from bmconsole.console.widgets.picker import Choice, Picker
+
         choices = [Choice("", f"all {len(lines)} lines", "")]
         choices += [
             Choice(sku, clean(sku, limit=30), clean(next(line.product or "" for line in lines if line.sku == sku)))
@@ -152,11 +162,12 @@ class OrderActs(Tab):
     @work(exclusive=True, group="order-act")
     async def action_scan(self) -> None:
         """Scan one parcel after the other, the marked orders or this one first."""
+        from bmconsole.console.screens.carrying import refused_to_viewer
+        from bmconsole.console.screens.scan import ScanScreen
+
         if await refused_to_viewer(self.app, self.workspace):
             return
         ids, hidden = await self.acted_on()
-        from bmconsole.console.screens.scan import ScanScreen
-
         if hidden:
             self.notify(_left(hidden), severity="warning", markup=False)
         if len(ids) == 1:
@@ -177,6 +188,9 @@ class OrderActs(Tab):
     @work(exclusive=True, group="order-act")
     async def begin_ship_file(self, path: str | None = None) -> None:
         """Ship what a file of parcels says: its faults, the review, the writes."""
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.importing import carry_file
+
         await carry_file(
             self.app,
             self.workspace,
@@ -190,6 +204,10 @@ class OrderActs(Tab):
 
     @work(exclusive=True, group="order-act")
     async def action_invoice(self) -> None:
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.ask import AskScreen
+        from bmconsole.console.screens.carrying import Task, refused_to_viewer
+
         order = await self._one("Invoice")
         if order is None or await refused_to_viewer(self.app, self.workspace):
             return
@@ -214,6 +232,10 @@ class OrderActs(Tab):
 
     @work(exclusive=True, group="order-act")
     async def action_note(self) -> None:
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.ask import AskScreen
+        from bmconsole.console.screens.carrying import refused_to_viewer
+
         order = await self._one("Note")
         if order is None or await refused_to_viewer(self.app, self.workspace):
             return
@@ -239,6 +261,8 @@ class OrderActs(Tab):
 
     @work(exclusive=True, group="order-act")
     async def action_delivery_note(self) -> None:
+        from bmconsole.console.opening import open_address
+
         order = await self._one("Delivery note")
         if order is None:
             return
@@ -256,6 +280,9 @@ class OrderActs(Tab):
     @work(exclusive=True, group="order-act")
     async def begin_export(self, path: str | None = None) -> None:
         """Write the rows as a pick list, a line for each orderline."""
+        from bmconsole.console.screens import files
+        from bmconsole.console.screens.exporting import export
+
         query, ids = self.export_query()
         if not ids and not (await self.acted_on())[0]:
             self.notify("There is no order to export.", timeout=3, markup=False)
@@ -274,6 +301,8 @@ class OrderActs(Tab):
     @work(exclusive=True, group="order-act")
     async def action_acts(self) -> None:
         """Offer what can be done with the order; what cannot says why."""
+        from bmconsole.console.widgets.picker import Choice, Picker
+
         order = await self._one("What can be done")
         if order is None:
             return
