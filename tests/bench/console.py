@@ -31,7 +31,8 @@ from bmconsole.traffic.stats import percentile
 
 COLUMNS, LINES = 140, 40
 BASE = 700_000_000
-NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+NOW = datetime.now(UTC)
+BUYERS_KEPT = timedelta(days=90)
 ASK, ANSWER, END = b"\x1b[?2026$p", b"\x1b[?2026;2$y", b"\x1b[?2026l"
 DEADLINE = 15.0
 Figures = list[float]
@@ -139,12 +140,16 @@ def _many(connection: Connection, table: str, rows: Iterable[dict[str, object]])
 
 
 def _order(number: int, random: Random, at: str) -> dict[str, object]:
-    made = stamp(NOW - timedelta(days=900) + timedelta(minutes=number * 12))
+    age = timedelta(days=900) - timedelta(minutes=number * 12)
+    made = stamp(NOW - age)
+    # As in a mirror that has been in use: else the console would begin by taking out the buyers of almost all
+    kept = age < BUYERS_KEPT - timedelta(days=1)
     status, state = ("refunded", 9) if number % 1_000 == 500 and number < 50_000 else ("shipped", 9)
     return {
         "order_id": BASE + number, "state": state, "status": status, "country_code": "fr-fr", "currency": "EUR",
         "price": random.randrange(9_000, 90_000), "created": made, "modified": made, "paid": made, "n_lines": 1,
-        "buyer": f"Buyer {number % 977}", "city": "Lyon", "tracking": f"6A{number:011}", "is_backship": 0,
+        "buyer": f"Buyer {number % 977}" if kept else None, "city": "Lyon" if kept else None,
+        "purged": None if kept else at, "tracking": f"6A{number:011}", "is_backship": 0,
         "raw": "{}", "content_hash": b"", "fetched_at": at,
     }  # fmt: skip
 
@@ -175,9 +180,12 @@ def _offer(number: int, random: Random, at: str) -> dict[str, object]:
 def environment(home: Path, url: str, token: str) -> dict[str, str]:
     off = {f"BMCONSOLE_SCHEDULE__{name}": "off" for name in ("ORDERS", "LISTINGS", "BACKBOX", "REPRICING", "WATCH")}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")}
+    # As after an installation, which compiles what it installs: a checkout may be told to keep no bytecode
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return {
         **kept, **off, "BMCONSOLE_HOME": str(home), "TERM": "xterm-256color", "COLORTERM": "truecolor",
         "LANG": "C.UTF-8", "BMCONSOLE_BASE_URL": url, "BMCONSOLE_TOKEN": token, "BMCONSOLE_MARKETS": "fr-fr",
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
     }  # fmt: skip
 
 
