@@ -1,9 +1,14 @@
 """`bmconsole` and `python -m bmconsole`."""
 
+import gc
 import os
 import sys
 
 from bmconsole import __version__
+
+_YOUNG = 20_000
+"""How many new objects make Python look for garbage. At 700, its default, a start looks hundreds of times and finds
+none: what is imported stays."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Scripts ask for the version often; it needs none of the imports below
         print(f"bmconsole {__version__}")
         return 0
+    gc.set_threshold(_YOUNG)
     # Looking for plugins of other packages takes pydantic longer than most commands take for all they do
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from bmconsole.cli.main import run
