@@ -121,7 +121,7 @@ def fill(home: Path, rows: int) -> None:
     random, at = Random(7), stamp(NOW)
     try:
         connection.execute("BEGIN")
-        _many(connection, "orders", (_order(number, random, at) for number in range(rows)))
+        _many(connection, "orders", (_order(number, rows, random, at) for number in range(rows)))
         _many(connection, "orderlines", (_line(number, rows, random) for number in range(rows)))
         _many(connection, "listings", (_listing(number, at) for number in range(rows)))
         _many(connection, "offers", (_offer(number, random, at) for number in range(rows)))
@@ -139,8 +139,8 @@ def _many(connection: Connection, table: str, rows: Iterable[dict[str, object]])
     connection.executemany(sql, (tuple(row.values()) for row in rows))
 
 
-def _order(number: int, random: Random, at: str) -> dict[str, object]:
-    age = timedelta(days=900) - timedelta(minutes=number * 12)
+def _order(number: int, rows: int, random: Random, at: str) -> dict[str, object]:
+    age = timedelta(minutes=(rows - number) * 12)
     made = stamp(NOW - age)
     # As in a mirror that has been in use: else the console would begin by taking out the buyers of almost all
     kept = age < BUYERS_KEPT - timedelta(days=1)
