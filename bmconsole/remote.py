@@ -76,6 +76,7 @@ class Remote:
             console_attached=self._console,
             past=self._past,
         )
+        self.heard += traffic.snapshot().notices
         traffic.subscribe(self.heard.append)
         network = network_transport(base_url=profile.base_url, token=token, user_agent=profile.user_agent)
         self._traffic = traffic

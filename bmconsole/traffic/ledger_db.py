@@ -42,15 +42,15 @@ class LedgerDatabase:
     def open(self) -> str | None:
         """Open the file, settle in, and return what people should know of it, if anything.
 
-        A file that is missing although processes have left their lock files was taken away: it counts as lost. One
-        that is damaged is set aside.
+        A file that is missing or empty although the folder beside it was used before was taken away: it counts as
+        lost. One that is damaged, or that is not this account's, is set aside.
 
         Raises:
             LedgerUnusable: A newer version made it, or it is damaged and cannot be replaced.
             sqlite3.OperationalError: Somebody is writing right now: try again in a moment.
             OSError: The folder cannot be written.
         """
-        lost = not self.path.exists() and self._folder.exists() and any(self._folder.iterdir())
+        lost = self._folder.exists() and any(self._folder.iterdir())
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         found = ledger_file.identity(self.path)
@@ -113,6 +113,7 @@ class LedgerDatabase:
             except FileExistsError:
                 continue
             self.process = number
+        lives.leave_trace(self._folder)
         self.connection.execute(
             "INSERT INTO process (id, pid, program, console, wish1, wish2, wish3) VALUES (?, ?, ?, ?, 0, 0, 0)",
             (self.process, os.getpid(), self._program, console),
@@ -169,6 +170,7 @@ class LedgerDatabase:
         self.connection = ledger_file.open_file(self.path)
         try:
             self.connection.execute("BEGIN IMMEDIATE")
+            ledger_file.claim(self.connection, self.path)
             self._settle_in(lost)
             self.connection.execute("COMMIT")
         except BaseException:

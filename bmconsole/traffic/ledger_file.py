@@ -5,9 +5,11 @@ The file only coordinates: whatever is in doubt counts as full, so losing it cos
 
 import functools
 import json
+import math
 import os
 from array import array
-from contextlib import suppress
+from contextlib import closing, suppress
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 
@@ -120,17 +122,87 @@ def make_tables(connection: Connection) -> None:
         connection.execute(statement)
 
 
+def claim(connection: Connection, path: Path) -> None:
+    """Mark a new file with the name it has, which stands for the account; part of the caller's transaction.
+
+    Raises:
+        ValueError: The file is another account's ledger, or another program's.
+    """
+    check_owner(connection, path)
+    connection.execute(f"PRAGMA user_version = {_mark(path)}")
+
+
+def check_owner(connection: Connection, path: Path) -> None:
+    """Refuse a file that was made under another name, or for something else.
+
+    Raises:
+        ValueError: It is one.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and "meta" not in tables:
+        raise ValueError("the database of another program")
+    (mark,) = connection.execute("PRAGMA user_version").fetchone()
+    if mark not in (0, _mark(path)):
+        raise ValueError("the ledger of another account")
+
+
+def _mark(path: Path) -> int:
+    return int.from_bytes(blake2b(path.name.encode(), digest_size=4).digest(), "big", signed=True)
+
+
 def check_version(meta: Row) -> None:
-    """Refuse a file of a newer version.
+    """Refuse a file of a newer version, or whose times cannot be.
 
     Raises:
         LedgerUnusable: It is one.
+        ValueError: There is no such version, or time.
     """
+    if meta["version"] < 1:
+        raise ValueError("a ledger of no version")
+    if not math.isfinite(meta["last"] + meta["last_utc"]):
+        raise ValueError("a ledger of no time")
     if meta["version"] > VERSION:
         raise LedgerUnusable(
             "The shared ledger of requests was made by a newer bmconsole.",
             hint="Update bmconsole, and end the older programs that use this token.",
         )
+
+
+def fault_of(path: Path) -> str | None:
+    """Return what is wrong with the ledger at `path`, None where nothing is; nothing is written to it.
+
+    Raises:
+        LedgerUnusable: It is of a newer version, or cannot be read at all.
+    """
+    if not path.is_file():
+        raise LedgerUnusable(f"{path} is no file.", hint="Move it away: the ledger of requests has its place there.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1)) as connection:
+            connection.row_factory = sqlite3.Row
+            (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if told != "ok":
+                return "it contradicts itself"
+            check_owner(connection, path)
+            for meta in connection.execute("SELECT * FROM meta"):
+                check_version(meta)
+            for row in connection.execute("SELECT costs FROM flight"):
+                read_costs(row["costs"])
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        return None if is_busy(error) else str(error)
+    return None
+
+
+def is_held(path: Path) -> bool:
+    """Return whether somebody is writing just now; False also where it cannot be asked."""
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return is_busy(error)
+    return False
 
 
 def checkpoint(path: Path) -> None:
@@ -180,7 +252,8 @@ def is_busy(error: Exception) -> bool:
 def is_damaged(error: Exception) -> bool:
     """Whether the file is no ledger (any more), rather than busy, full or out of reach."""
     if isinstance(error, sqlite3.OperationalError):
-        return "no such" in str(error)  # tables or columns of ours are missing: something else was put in its place
+        # Tables or columns of ours are missing: something else was put in its place
+        return "no such" in str(error) or "no column" in str(error)
     return type(error) is sqlite3.DatabaseError or isinstance(error, ValueError)
 
 
@@ -226,8 +299,10 @@ def load_rule(state: RuleState, row: Row) -> None:
         state.flying, state.rtt, state.faults, state.slowed_until, state.trips, passed, times, costs,
     ) = row  # fmt: skip
     state.passed = array("q", passed).tolist()
-    if len(state.passed) != 4:
+    if len(state.passed) != 4 or state.flying < 0 or not 0 < state.working < math.inf:
         raise ValueError("damaged counts")
+    if not math.isfinite(state.tat + state.pause_until + state.raise_at + state.rtt):
+        raise ValueError("damaged times")
     state.load_holds(times, costs)
     state.stored = _seldom(state)
     state.repace()

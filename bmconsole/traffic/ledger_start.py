@@ -63,12 +63,14 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
     for name in names:
         state, row = book.state(name), rows.get(name)
         if row is None:
+            state.flying = flying.get(name, 0)
             ledger_file.add_rule(connection, state)
             sound = not lost
             if sound:
                 _recall(state, past, now, utc)
         else:
-            sound = _load(connection, state, row, flying.get(name, 0))
+            # Without a boot nobody knows on which clock its times are
+            sound = _load(connection, state, row, flying.get(name, 0)) and meta is not None
         if not sound:
             _doubt(state, past, now, utc)
         elif shift is not None:

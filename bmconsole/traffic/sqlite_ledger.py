@@ -301,6 +301,8 @@ class SqliteLedger:
             return
         state = self._book.state(name)
         row = self._connection.execute(ledger_file.SELECT_RULE, (name,)).fetchone()
+        if row is None and not state.rule.scoped:
+            raise ValueError("a rule is gone")
         if row is None:
             ledger_file.add_rule(self._connection, state)
         else:

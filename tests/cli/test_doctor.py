@@ -37,6 +37,21 @@ def text(name: str) -> Harm:
     return lambda home: (home / FOLDER / f"{name}.db").write_text("no database " * 400)
 
 
+def ledger(harm: Callable[[Path], object]) -> Harm:
+    return lambda home: [harm(path) for path in (home / "state" / "ledger").glob("ledger-*.db")]
+
+
+def newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE meta SET version = 99")
+        connection.commit()
+
+
+def another(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+
+
 def opened(home: Path) -> None:
     (home / FOLDER / "mirror.db").chmod(0o644)
 
@@ -80,6 +95,9 @@ def test_a_profile_that_was_never_used_has_no_fault(run: Run, empty: Path) -> No
         (text("history"), "history", "history.db is damaged: it is no database"),
         (sql("history", "PRAGMA user_version = 999"), "history", "written by a newer bmconsole"),
         (sql("journal", *FORGED), "audit", "The audit was changed from entry "),
+        (ledger(lambda path: path.write_bytes(b"no ledger " * 900)), "ledger", "is damaged: file is not a database"),
+        (ledger(another), "ledger", "is damaged: the ledger of another account"),
+        (ledger(newer), "ledger", "made by a newer bmconsole"),
         (opened, "modes", "Other accounts of this machine may read"),
     ],
 )  # fmt: skip

@@ -29,6 +29,7 @@ from bmconsole.doctor.machine import Terminal, room, terminal
 from bmconsole.sandbox import Options, RunningSandbox, SystemClock
 from bmconsole.sandbox.server import running_in_thread
 from tests.cli.conftest import MARKETS, Run
+from tests.traffic.test_processes import HOLD
 
 if sys.platform == "win32":
     pytest.skip("modes, signals and terminals are other things there", allow_module_level=True)
@@ -193,6 +194,24 @@ def stopped_holder(setting: Setting) -> Follow:
     return follow
 
 
+def stopped_writer(setting: Setting) -> Follow:
+    (ledger,) = (setting.home / "state" / "ledger").glob("ledger-*.db")
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(ledger)], stdout=subprocess.PIPE, text=True)
+    setting.children.append(child)
+    assert child.stdout is not None
+    with child.stdout as told:
+        assert told.readline() == "held\n"
+    child.send_signal(signal.SIGSTOP)
+    until(lambda: stopped(child.pid))
+
+    def follow(hint: str) -> None:
+        assert f"kill -CONT {child.pid}" in hint
+        child.kill()
+        child.wait()
+
+    return follow
+
+
 def no_terminal(setting: Setting) -> Follow:
     def follow(hint: str) -> None:
         assert hint.startswith("Open a terminal")
@@ -223,6 +242,10 @@ def until(condition: Callable[[], bool]) -> None:
         (corrupt_mirror, "mirror", "mirror.db is damaged"),
         (damaged_journal, "journal", "journal.db is damaged"),
         (unreachable, "host", "cannot be reached"),
+        pytest.param(
+            *(stopped_writer, "ledger", "which is stopped: nothing can be sent"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock"),
+        ),
         (stopped_holder, "processes", "is stopped. It holds the engine"),
     ],
 )
