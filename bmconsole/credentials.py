@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bmconsole.errors import DiskTrouble, SettingsError
-from bmconsole.paths import Paths, readable_by_others, write_private
+from bmconsole.paths import Paths, is_anothers, readable_by_others, write_private
 
+KEYRING = "keyring"
+"""The name of the keyring as a source."""
 COMMAND_SECONDS = 30.0
 """How long `token_command` may take; it may have to ask its owner."""
 
@@ -155,8 +157,24 @@ def _ask_keyring(profile: str) -> str | None:
     return kept if isinstance(kept, str) else None
 
 
+def _keyring_error(error: Exception) -> SettingsError:
+    return SettingsError(
+        f"The keyring did not answer ({type(error).__name__}).",
+        field="token",
+        hint="Unlock it, or set BMCONSOLE_TOKEN.",
+    )
+
+
+def _no_keyring(message: str, hint: str) -> SettingsError:
+    return SettingsError(message, field="token", hint=f"{hint} Without --keyring a private file keeps the token.")
+
+
 def _read(file: Path) -> str:
     try:
+        if is_anothers(file):
+            raise SettingsError(
+                f"The token in {file} belongs to another account.", field="token", hint="Run: bmconsole auth set"
+            )
         if readable_by_others(file):
             raise SettingsError(
                 f"Other accounts may read the token in {file}.", field="token", hint=f"Run: chmod 600 {file}"

@@ -143,5 +143,15 @@ def readable_by_others(path: Path) -> bool:
     return os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
+def is_anothers(path: Path) -> bool:
+    """Return whether the file belongs to an account that is neither ours nor the system's (never on Windows)."""
+    return os.name == "posix" and path.stat().st_uid not in (os.geteuid(), 0)
+
+
+def writable_by_all(path: Path) -> bool:
+    """Return whether every account of this machine may write the file (never on Windows)."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o002)
+
+
 def _trouble(doing: str, path: Path, error: OSError) -> DiskTrouble:
     return DiskTrouble(f"Cannot {doing} {path}: {error.strerror or error}.", field=str(path))

@@ -10,7 +10,7 @@ from typing import Any
 
 from bmconsole.domain.text import clean
 from bmconsole.errors import SettingsError
-from bmconsole.paths import readable_by_others
+from bmconsole.paths import is_anothers, readable_by_others, writable_by_all
 
 Table = Mapping[str, Any]
 """A TOML table: text, numbers, booleans, lists and tables, as they were written; `settings` checks them."""
@@ -63,10 +63,12 @@ def read_settings_file(path: Path) -> SettingsFile:
     """Read `config.toml`; a file that is missing is an empty one.
 
     Raises:
-        SettingsError: It cannot be read or is no TOML (with file and line), or has other tables than profiles.
+        SettingsError: It cannot be read or is no TOML (with file and line), has other tables than profiles, or others
+            could have written it.
     """
     try:
         text = path.read_text(encoding="utf-8")
+        _check_writers(path)
     except FileNotFoundError:
         return SettingsFile(path)
     except OSError as error:
@@ -91,6 +93,20 @@ def read_settings_file(path: Path) -> SettingsFile:
             f"{file.where('profile')}: “profile” has to be tables.", field="profile", hint="Write [profile.default]."
         )
     return SettingsFile(path, True, text, profiles)
+
+
+def _check_writers(path: Path) -> None:
+    # Whoever writes it says which programs are run (token_command, notify) and where the token is sent
+    if is_anothers(path):
+        raise SettingsError(
+            f"{path} belongs to another account, which could have us run any program.",
+            hint="Make it yours: sudo chown $USER, or point BMCONSOLE_HOME at a folder of yours.",
+        )
+    if writable_by_all(path):
+        raise SettingsError(
+            f"Every account of this machine may write {path}, and could have us run any program.",
+            hint=f"Look at what is in it, then run: chmod 600 {path}",
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -66,7 +66,8 @@ def library(version: str) -> Finding:
 
 
 def _private(name: str, paths: Paths, folder: Path) -> Finding:
-    places = [paths.config_file, paths.token_file(name), folder, *sorted(folder.iterdir())]
+    folders = dict.fromkeys((paths.data, paths.state, paths.logs))
+    places = [*folders, paths.config_file, paths.token_file(name), folder, *sorted(folder.iterdir())]
     open_to_others = [path for path in places if path.exists() and readable_by_others(path)]
     if not open_to_others:
         return Finding("modes", Level.OK, "Only you can read the files.")
