@@ -179,8 +179,13 @@ class Workspace(Telling):
                 *(["writes"] if self._writing else []),
             ),
             waiting=self.traffic().waiting,
-            trouble=self.engine.trouble or self._herald.trouble,
+            trouble=self.trouble,
         )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this process cannot write down what it does, such as a full disk; None when all is well."""
+        return self.engine.trouble or self._herald.trouble
 
     def traffic(self) -> Traffic:
         """Return the limiter's figures."""

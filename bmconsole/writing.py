@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,11 @@ from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import SERIAL, SHIP
 from bmconsole.domain.views import WritePlan, WriteProgress
 from bmconsole.engine import BACKGROUND
-from bmconsole.errors import BmError, NotAllowed, Partial, Unreachable
+from bmconsole.errors import BmError, DiskTrouble, NotAllowed, Partial, Unreachable
 from bmconsole.paths import Paths
 from bmconsole.remote import Remote
 from bmconsole.settings import Profile
 from bmconsole.store import intents as intent_rows
-from bmconsole.store import leases
 from bmconsole.store import observations as observation_rows
 from bmconsole.store.alive import Life
 from bmconsole.store.leases import Held
@@ -130,8 +129,8 @@ class Writing(Cache):
         """Carry out the intents of one target one after the other, beside those of a few other targets."""
         ended: list[Intent] = []
         target = queue[0].intent.target
-        async with self._turns.setdefault(target, asyncio.Lock()), work.at_once:
-            for held in queue:
+        async with self._turns.setdefault(target, asyncio.Lock()), work.at_once, _the_rest(executor, queue) as begun:
+            for held in begun:
                 failed = [each for each in ended if each.kind == SHIP and each.state is not IntentState.CONFIRMED]
                 if work.stop:
                     ended.append(await executor.drop(held, "cancelled before it was begun"))
@@ -160,18 +159,16 @@ class Writing(Cache):
         while len(settled) < _MOST_SETTLED:
             taken = await executor.take_over(sending=sending)
             fresh = [held for held in taken if held.intent.id not in seen]
-            for held in taken:
-                if held in fresh:
-                    settled.append(await self._carry_out(executor, held, sending=sending, patient=True))
-                else:
-                    await self._give_back(held)
+            async with _the_rest(executor, taken) as begun:
+                for held in begun:
+                    if held in fresh:
+                        settled.append(await self._carry_out(executor, held, sending=sending, patient=True))
+                    else:
+                        await executor.release(held)
             seen |= {held.intent.id for held in fresh}
             if not fresh or not sending:
                 break
         return settled
-
-    async def _give_back(self, held: Held) -> None:
-        await self._journal.write(lambda connection: leases.release(connection, held))
 
     async def _carry_out(
         self, executor: Executor, held: Held, *, sending: bool = True, patient: bool = False
@@ -281,6 +278,20 @@ class Writing(Cache):
             return listings_api.parse_listing(record, market)
         except InvalidRecord as error:
             raise Unreachable(f"Back Market's listing cannot be read: {clean(error, limit=200)}.") from None
+
+
+@asynccontextmanager
+async def _the_rest(executor: Executor, queue: Sequence[Held]) -> AsyncIterator[Iterator[Held]]:
+    """Give what is to be carried out, one after the other; where one fails by the disk, give back those behind it."""
+    rest = iter(queue)
+    try:
+        yield rest
+    except DiskTrouble:
+        for held in rest:
+            # The fault that is told is the first one; the lease is given back as soon as that can be written
+            with suppress(DiskTrouble):
+                await executor.release(held)
+        raise
 
 
 class _Work:

@@ -17,6 +17,8 @@ from bmconsole.domain.views import Event
 if TYPE_CHECKING:
     from bmconsole.workspace import Workspace
 
+_LOOK_SECONDS = 1.0
+
 
 @click.command(cls=Command)
 @click.option("--print-unit", is_flag=True, help="Print a systemd unit that starts it, and end.")
@@ -43,15 +45,16 @@ async def serve(call: Call, workspace: "Workspace", *, seconds: float | None = N
     last = newest[-1].id if newest else 0
     with stopped_by_signals() as stop:
         telling = asyncio.create_task(_tell(call, workspace, last))
+        warning = asyncio.create_task(_tell_trouble(call, workspace))
         settling = asyncio.create_task(workspace.settle_left_behind())
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, stop.set)
         try:
             await workspace.engine.run_until(stop)
         finally:
-            for task in (settling, telling):
+            for task in (settling, telling, warning):
                 task.cancel()
-            await asyncio.gather(settling, telling, return_exceptions=True)
+            await asyncio.gather(settling, telling, warning, return_exceptions=True)
     return 0
 
 
@@ -92,6 +95,19 @@ def stopped_by_signals() -> Iterator[asyncio.Event]:
 async def _tell(call: Call, workspace: "Workspace", last: int) -> None:
     async for event in new_events(workspace, after=last):
         _print(call, event, workspace)
+
+
+async def _tell_trouble(call: Call, workspace: "Workspace") -> None:
+    """Tell why nothing can be written down: not even the log, from which everything else is told, can say it then."""
+    told: str | None = None
+    while True:
+        if (trouble := workspace.trouble) != told:
+            level, text = (
+                ("info", "what could not be written down can be again") if trouble is None else ("error", trouble)
+            )
+            _print(call, Event(0, workspace.now(), level, "files", text, None), workspace)
+            told = trouble
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _print(call: Call, event: Event, workspace: "Workspace") -> None:

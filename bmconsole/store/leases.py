@@ -316,7 +316,7 @@ def take_over(connection: Connection, dead: Sequence[str], *, owner: str, now: d
 
 def _due(row: Row, now: datetime) -> bool:
     """Whether it is time to look at an intent again that its last look did not settle."""
-    if row["state"] == "pending" or (row["attempts"] < _SENDS and not row["acked"]):
+    if row["state"] in ("pending", "sent") or (row["attempts"] < _SENDS and not row["acked"]):
         return True
     # A clock that was set back must not hold it up for ever
     return not stamp(now - RETRY_AFTER) < row["updated"] <= stamp(now + RETRY_AFTER)

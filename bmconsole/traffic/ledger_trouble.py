@@ -8,6 +8,8 @@ from bmconsole.traffic.ledger_file import is_busy, is_damaged
 _HELD_TOO_LONG = 1.0
 _FIRST, _MOST = 0.001, 0.05
 _DISK_PAUSE = 1.0
+_LASTING = 6.0
+"""Seconds for which a request waits for a disk that refuses."""
 
 
 class Trouble:
@@ -17,10 +19,11 @@ class Trouble:
         self._database = database
         self._since: float | None = None
         self._told = False
+        self._refusal: str | None = None
 
     def over(self) -> None:
         """A transaction worked."""
-        self._since, self._told = None, False
+        self._since, self._told, self._refusal = None, False, None
 
     def meet(self, error: Exception, now: float) -> tuple[float, LedgerEvent | None]:
         """Return for how long to leave the ledger alone, and what to tell, if it was not told yet."""
@@ -36,8 +39,17 @@ class Trouble:
             except LedgerUnusable as unusable:
                 return _DISK_PAUSE, self._once(LedgerEvent("damaged", "", unusable.line()))
             return _MOST, None if message is None else LedgerEvent("damaged", "", message)
-        message = f"The ledger of requests cannot be written: {error}. Nothing is sent until it can."
-        return _DISK_PAUSE, self._once(LedgerEvent("damaged", "", message))
+        self._refusal = f"The ledger of requests cannot be written: {error}. Nothing is sent until it can."
+        return _DISK_PAUSE, self._once(LedgerEvent("damaged", "", self._refusal))
+
+    def must_not_last(self, now: float) -> None:
+        """Have a request fail where the disk has refused for a while, for whoever waits for it to know.
+
+        Raises:
+            LedgerUnusable: It has.
+        """
+        if self._refusal is not None and self._since is not None and now - self._since >= _LASTING:
+            raise LedgerUnusable(self._refusal, hint="Check the disk's free space, and the mode of the state folder.")
 
     def _held(self, waited: float) -> str:
         who = self._database.whose_lock()

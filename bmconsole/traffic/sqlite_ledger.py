@@ -97,7 +97,9 @@ class SqliteLedger:
                     return denied
             return self._transact([name for name, _ in costs], partial(self._decide, costs, priority, waiting))
         except _FAILURES as error:
-            return Denied(self._failed(error), "", 0)
+            retry_at = self._failed(error)
+            self._trouble.must_not_last(self.now())
+            return Denied(retry_at, "", 0)
 
     def settle(self, ticket: int, outcome: Outcome, route: str) -> None:
         self._later(partial(self._settled, ticket, self.now(), outcome, route), at_once=outcome is not Outcome.OK)

@@ -8,13 +8,15 @@ its turn is read again first.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from bmconsole.domain.intents import RULE, Intent, IntentState, Values, raw_want
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.transitions import INVOICE
-from bmconsole.errors import BmError, NotAllowed, NotFound, Refused, Unreachable, UsageError
+from bmconsole.errors import BmError, DiskTrouble, NotAllowed, NotFound, Refused, Unreachable, UsageError
 from bmconsole.store import intents as journal_rows
 from bmconsole.store import leases, pauses
 from bmconsole.store.database import Database
@@ -42,6 +44,7 @@ _TRIES_OF_RULE = 3
 """How often repricing tries to get its write through the limits; the next run decides anew."""
 _NOT_VISIBLE = "accepted, but not visible when read back"
 _CANNOT_BE_READ = "Whether it arrived cannot be read; only you can send it again."
+_RELEASE_PAUSE = 1.0
 _TURN_LOOK = 0.2
 _TURN_PATIENCE = 60.0
 
@@ -105,7 +108,7 @@ class Executor:
         except LeaseLost:
             return await self._as_it_is(held)
         finally:
-            await self._release(held)
+            await self.release(held)
 
     async def carry_out(
         self, held: Held, *, priority: Priority = Priority.HIGH, sending: bool = True, patient: bool = False
@@ -136,7 +139,7 @@ class Executor:
             # A later write took it in, or this process was taken for dead: the journal says what became of it
             intent = await self._as_it_is(held)
         finally:
-            await self._release(held)
+            await self.release(held)
             reached("after-release")
             self.files.pop(before.id, None)
         if (intent.state, intent.error) != (before.state, before.error):
@@ -182,7 +185,7 @@ class Executor:
         except LeaseLost:
             return
         finally:
-            await self._release(held)
+            await self.release(held)
 
     # One
 
@@ -234,6 +237,9 @@ class Executor:
             except BmError as error:
                 return await self._unread(await self._unsend(held), error, patient)
             else:
+                # Apart from the send: that this cannot be written down does not mean that nothing was sent
+                held = await self.journal.write(partial(leases.acknowledge, held=held, now=self.now()))
+                reached("after-answer-noted")
                 return await self._read_back(way, held, priority, echo)
 
     async def _hand_in(self, held: Held, priority: Priority, sending: bool) -> Held:
@@ -269,6 +275,8 @@ class Executor:
                 return held
             self.faults[held.intent.id] = error
             return await self._move(held, IntentState.DROPPED, error=error.line())
+        if isinstance(error, DiskTrouble):
+            raise error
         self.faults[held.intent.id] = error
         return await self._move(held, IntentState.UNKNOWN, error=error.line())
 
@@ -279,6 +287,8 @@ class Executor:
             reached("before-readback")
             try:
                 look = await self._look(way, held, "readback", priority)
+            except DiskTrouble:
+                raise
             except BmError as error:
                 return await self._move(held, IntentState.UNKNOWN, error=error.line())
             verdict, why = way.judge(held.intent, look)
@@ -306,8 +316,6 @@ class Executor:
         reached("before-send")
         echo = await way.send(held.intent, look, priority, deadline)
         reached("after-answer")
-        await self.journal.write(lambda connection: leases.acknowledge(connection, held, now=self.now()))
-        reached("after-answer-noted")
         return echo
 
     async def _stopped(self, intent: Intent) -> str:
@@ -332,8 +340,27 @@ class Executor:
         now = self.now()
         return await self.journal.write(lambda connection: leases.unsend(connection, held, now=now))
 
-    async def _release(self, held: Held) -> None:
-        await self.journal.write(lambda connection: leases.release(connection, held))
+    async def release(self, held: Held) -> None:
+        """Give a lease back; where it cannot be written now, as soon as it can be.
+
+        Raises:
+            DiskTrouble: It could not be written.
+        """
+        try:
+            await self.journal.write(lambda connection: leases.release(connection, held))
+        except DiskTrouble:
+            # The lease of a process that lives is left alone by everybody, and this one has given up
+            later = asyncio.ensure_future(self._release_later(held))
+            self.running.add(later)
+            later.add_done_callback(self.running.discard)
+            raise
+
+    async def _release_later(self, held: Held) -> Intent:
+        while True:
+            await asyncio.sleep(_RELEASE_PAUSE)
+            with suppress(DiskTrouble):
+                await self.journal.write(lambda connection: leases.release(connection, held))
+                return held.intent
 
     async def _as_it_is(self, held: Held) -> Intent:
         found = await self.journal.read(lambda connection: journal_rows.get(connection, held.intent.id))
