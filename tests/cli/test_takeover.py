@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from bmconsole.running.presence import everyone
+from bmconsole.sandbox import RunningSandbox
+
+from .conftest import account
 
 if sys.platform == "win32":
     pytest.skip("signals are other things there", allow_module_level=True)
+from tests.console.test_pty import terminal
 
 TAKEOVER = 5.0
 PATIENCE = 30.0
@@ -67,3 +71,32 @@ def test_another_takes_over_from_the_killed_and_a_new_one_from_who_leaves(start:
     os.kill(third.pid, signal.SIGTERM)
     assert third.wait(PATIENCE) == 0
     assert roles() == {}
+
+
+def test_a_new_daemon_stands_by_while_the_console_works_and_takes_over_when_it_ends(
+    start: Start, home: Path, shop: RunningSandbox
+) -> None:
+    ledger = home / "state" / "ledger"
+
+    def roles() -> dict[int, str]:
+        return {process.pid: process.engine for process in everyone(ledger)}
+
+    daemon = start()
+    seconds_until(lambda: roles().get(daemon.pid) == "here")
+    with terminal(home, dict(account(shop, home)), 100, 30) as console:
+        console.wait(lambda text: "SANDBOX" in text)
+        seconds_until(lambda: roles().get(console.process.pid) == "elsewhere")
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+        assert seconds_until(lambda: roles() == {console.process.pid: "here"}) < TAKEOVER
+        another = start()
+        seconds_until(lambda: roles().get(another.pid) == "elsewhere")
+        # The console still works, and still is the one that does.
+        console.type("2")
+        console.wait(lambda text: "listings" in text and "STOCK" in text)
+        assert roles() == {console.process.pid: "here", another.pid: "elsewhere"}
+        console.type("q")
+        assert console.ended() == 0
+    assert seconds_until(lambda: roles() == {another.pid: "here"}) < TAKEOVER
+    another.send_signal(signal.SIGTERM)
+    assert another.wait(PATIENCE) == 0
