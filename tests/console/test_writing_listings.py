@@ -11,6 +11,7 @@ from bmconsole.console.screens.carrying import Carrying
 from bmconsole.console.screens.conflict import ConflictScreen
 from bmconsole.console.screens.faults import FaultsScreen
 from bmconsole.console.screens.write import WriteScreen
+from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.domain.intents import IntentState
 from bmconsole.domain.money import Money
 from bmconsole.domain.views import ListingRow, Query
@@ -130,6 +131,59 @@ async def test_a_price_that_moves_far_asks_for_its_number(filled: Workspace, sit
         await desk.press("escape")
         await until(lambda: len(desk.app.screen_stack) == 1)
         assert await desk.workspace.intents(limit=0) == []
+
+
+async def test_nothing_but_the_number_itself_confirms_many_rows(filled: Workspace, sit: Sit) -> None:
+    rows = await wares(filled, 3)
+    async with sit() as desk:
+        await mark(desk, rows)
+        await desk.press("0")
+        screen = await review(desk)
+        assert screen.work_of.plan.confirm == 3
+        number = screen.query_one(Input)
+        # Enter alone, other numbers, the number with something to it, and the key that confirms elsewhere.
+        for typed in ("", "2", "33", "03", "+3", "3.", "-3", "3x", "y", "yes", "0", " "):
+            number.value = ""
+            await desk.press(*typed, "enter")
+            assert screen.stage == "review", typed
+            assert desk.app.screen is screen
+            assert number.has_focus
+            await until(lambda: "3" in screen._ask.text)
+        # Nor does a click on the hint, nor the action's name.
+        number.value = "2"
+        await screen.run_action("screen.confirm")
+        assert screen.stage == "review"
+        assert not desk.sandbox.journal.writes
+        assert await desk.workspace.intents(limit=0) == []
+        number.value = ""
+        await desk.press("3", "enter")
+        await until(lambda: screen.carrying is not None and screen.carrying.ended is not None, seconds=30)
+        assert [there(desk.sandbox, row.id)[1] for row in rows] == [0, 0, 0]
+
+
+async def test_a_single_price_that_moves_far_takes_nothing_but_its_number(filled: Workspace, sit: Sit) -> None:
+    (row,) = await wares(filled, 1)
+    assert row.price is not None
+    async with sit() as desk:
+        await desk.open_listing(row.sku)
+        price = desk.app.edit.form.field("price").input
+        price.value = Money(row.price.minor // 2, "EUR").text()
+        await desk.press("enter")
+        await until(lambda: isinstance(desk.app.screen, DiffDialog))
+        dialog = desk.app.screen
+        assert isinstance(dialog, DiffDialog)
+        assert dialog.plan.confirm == 1
+        number = dialog.query_one(Input)
+        await until(lambda: number.has_focus)
+        for typed in ("", "2", "11", "01", "y"):
+            number.value = ""
+            await desk.press(*typed, "enter")
+            await desk.pilot.pause()
+            assert desk.app.screen is dialog, typed
+        assert await desk.workspace.intents(limit=0) == []
+        number.value = ""
+        await desk.press("1", "enter")
+        await until(lambda: there(desk.sandbox, row.id)[0] == price.value, seconds=20)
 
 
 async def test_offline_asks_for_the_number_and_online_offers_the_former_stock(filled: Workspace, sit: Sit) -> None:
