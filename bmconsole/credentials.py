@@ -1,4 +1,4 @@
-"""The API token: where it may come from, and the private file in which `auth set` keeps it.
+"""The API token: where it may come from, and where `auth set` keeps it: a private file, or the machine's keyring.
 
 The order: environment, `token_command`, keyring (an extra), `token` in the settings file, the token file. Its value is
 in no message, log or argument list.
@@ -21,6 +21,7 @@ COMMAND_SECONDS = 30.0
 """How long `token_command` may take; it may have to ask its owner."""
 
 _TOKEN = re.compile(r"[!-~]{1,4096}")
+_SERVICE = "bmconsole"
 _WAYS = "Run “bmconsole auth set”, or set BMCONSOLE_TOKEN."
 
 
@@ -70,8 +71,8 @@ def find_token(
         return checked(environment, "BMCONSOLE_TOKEN")
     if command:
         return checked(_ask_command(command), "token_command")
-    if kept := _ask_keyring(profile):
-        return checked(kept, "keyring")
+    if kept := ask_keyring(profile):
+        return checked(kept, KEYRING)
     if settings:
         return checked(settings, "config.toml")
     file = paths.token_file(profile)
@@ -89,6 +90,48 @@ def store_token(profile: str, paths: Paths, text: str) -> Token:
     token = checked(text, "your input")
     write_private(file, token.value + "\n")
     return Token(token.value, str(file))
+
+
+def store_in_keyring(profile: str, text: str) -> Token:
+    """Keep the token in the machine's keyring.
+
+    Raises:
+        SettingsError: It is no token, there is no keyring, or it does not take it.
+    """
+    token = checked(text, "your input")
+    if importlib.util.find_spec("keyring") is None:
+        raise _no_keyring("bmconsole has no keyring to ask.", "Run: pip install 'bmconsole[keyring]'.")
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.set_password(_SERVICE, profile, token.value)
+        kept = keyring.get_password(_SERVICE, profile)
+    except keyring.errors.NoKeyringError:
+        kept = None
+    except keyring.errors.KeyringError as error:
+        raise _keyring_error(error) from None
+    if kept != token.value:
+        raise _no_keyring("No keyring here keeps anything.", "“python -m keyring diagnose” tells more.")
+    return Token(token.value, KEYRING)
+
+
+def forget_in_keyring(profile: str) -> bool:
+    """Delete the token of `profile` in the machine's keyring and return whether there was one.
+
+    Raises:
+        SettingsError: The keyring does not answer, or does not delete it.
+    """
+    if ask_keyring(profile) is None:
+        return False
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.delete_password(_SERVICE, profile)
+    except keyring.errors.KeyringError as error:
+        raise _keyring_error(error) from None
+    return True
 
 
 def forget_token(profile: str, paths: Paths) -> bool:
@@ -138,22 +181,23 @@ def _command_error(message: str) -> SettingsError:
     return SettingsError(message, field="token_command", hint="Run it by hand: it has to print the token and end.")
 
 
-def _ask_keyring(profile: str) -> str | None:
+def ask_keyring(profile: str) -> str | None:
+    """Return what the machine's keyring holds for `profile`, None where there is none or it holds nothing.
+
+    Raises:
+        SettingsError: It does not answer.
+    """
     if importlib.util.find_spec("keyring") is None:
         return None
     import keyring
     import keyring.errors
 
     try:
-        kept = keyring.get_password("bmconsole", profile)
+        kept = keyring.get_password(_SERVICE, profile)
     except keyring.errors.NoKeyringError:
         return None
     except keyring.errors.KeyringError as error:
-        raise SettingsError(
-            f"The keyring did not answer ({type(error).__name__}).",
-            field="token",
-            hint="Unlock it, or set BMCONSOLE_TOKEN.",
-        ) from None
+        raise _keyring_error(error) from None
     return kept if isinstance(kept, str) else None
 
 

@@ -33,6 +33,8 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's settings or token reach a test."""
     for name in [name for name in os.environ if name.startswith("BMCONSOLE_") and name != "BMCONSOLE_OPENAPI"]:
         monkeypatch.delenv(name)
+    # Where the extra is installed: not the keyring of who runs the tests.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 
 
 @pytest.fixture

@@ -107,3 +107,13 @@ def test_completion_scripts(run: Run, shell: str) -> None:
     result = run("completion", shell)
     assert result.code == 0
     assert "_BMCONSOLE_COMPLETE" in result.out
+
+
+def test_without_the_extra_the_keyring_is_refused_and_the_way_is_said(
+    run: Run, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = run("auth", "set", "--keyring", "--json", stdin="abc")
+    assert (refused.code, refused.error["field"]) == (2, "token")
+    assert "bmconsole[keyring]" in refused.error["hint"]
+    assert not empty.exists()
