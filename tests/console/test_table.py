@@ -4,9 +4,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
+import pytest
 from textual import on
 from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from bmconsole.console.look import text
@@ -159,6 +161,25 @@ async def test_an_untouched_table_keeps_showing_the_newest_row() -> None:
         await renewed(app, source)
         assert app.table.cursor_key == "new"
         assert app.table.scroll_offset.y == 0
+
+
+async def test_rows_that_are_as_they_were_are_not_painted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = numbered(100)
+    async with shown(source) as (app, _):
+        asked: list[Region] = []
+        refresh = app.table.refresh
+
+        def noted(*regions: Region, **how: bool) -> object:
+            asked.extend(regions)
+            return refresh(*regions, **how)
+
+        monkeypatch.setattr(app.table, "refresh", noted)
+        await renewed(app, source)
+        assert asked == []
+        source.rows[3] = Item("k3", "another name")
+        await renewed(app, source)
+        assert app.table.size.region in asked
+        assert "another name" in app.line(4)
 
 
 async def test_a_row_that_is_gone_hands_the_cursor_to_the_next_one() -> None:

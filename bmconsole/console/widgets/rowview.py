@@ -239,6 +239,7 @@ class RowView(ScrollView, Toned, Generic[Row]):
         return self._missing() or (self._missing(AHEAD) and self._first_row(self.row_count) != self._window.start)
 
     def _install(self, count: int, window: Window[Row], *, recounted: bool) -> None:
+        shown = self._shown()
         # A key that is gone hands its place to the next row that is still there.
         wanted = self._cursor_key
         where = {self.source.key(row): index for index, row in enumerate(window.rows, window.start)}
@@ -256,11 +257,17 @@ class RowView(ScrollView, Toned, Generic[Row]):
         if shift:
             self.scroll_to(y=self.scroll_offset.y + shift, animate=False, force=True)
         self.rows_moved(where, shift)
-        self._cursor_key = None
+        if shown != self._shown():
+            self._cursor_key = None
+            self.refresh(self.size.region)
         self._place_cursor(index)
-        self.refresh(self.size.region)
         if recounted:
             self.post_message(self.Counted(self, count))
+
+    def _shown(self) -> tuple[int, int, Sequence[Row]]:
+        """Return what decides what is to be seen, the cursor aside."""
+        top = self.scroll_offset.y
+        return self.row_count, top, self.rows_between(top, top + self.visible_rows - 1)
 
     # Place and paint.
 
