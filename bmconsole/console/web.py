@@ -22,6 +22,8 @@ from rich.console import Console
 from bmconsole.errors import PortTaken, UsageError
 
 HOST = "127.0.0.1"
+POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+"""What the page may load: textual-serve's asks a host of fonts, which would learn when and where the console is seen."""
 REFUSED = "This page needs the address that “bmconsole serve” printed, with its token.\n"
 
 
@@ -88,6 +90,7 @@ class Served:
                 response.headers["Cache-Control"] = "no-store"
                 response.headers["Referrer-Policy"] = "no-referrer"
                 response.headers["X-Frame-Options"] = "DENY"
+                response.headers["Content-Security-Policy"] = POLICY
             return response
 
         return guard
