@@ -13,6 +13,7 @@ from textual.worker import WorkerFailed
 
 from bmconsole.console.frame import Frame
 from bmconsole.console.hangup import leave
+from bmconsole.console.hiding import names_buyer
 from bmconsole.console.look import count
 from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, WorkspaceLike
@@ -194,7 +195,7 @@ class ConsoleApp(Frame):
 
     def _left(self) -> State:
         tab = self.current.id or ""
-        past = self.command_line.input.past
+        past = [line for line in self.command_line.input.past if not names_buyer(line)]
         return State(tab, self.theme, self.market, past, self.orders.state(), self.listings.state())
 
     def _terminal_is_gone(self) -> bool:

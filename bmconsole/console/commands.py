@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bmconsole.console.actions import ACTIONS
 from bmconsole.console.completion import Suggestion, complete_filter, matching
+from bmconsole.console.hiding import masked, spans
 from bmconsole.console.pricing_filter import complete as complete_pricing
 from bmconsole.domain.filters import nearest
 from bmconsole.domain.text import clean
@@ -101,14 +102,19 @@ def _table(name: str) -> Run:
         if view is not None:
             tab.take_view(view)
         elif where != tab.where:
-            tab.filter(where)
+            await tab.apply_filter(where)
 
     return show
 
 
 def _complete_table(name: str) -> Complete:
     def suggest(frame: "Frame", typed: str) -> list[Suggestion]:
-        views = matching(typed, 0, [(view.name, view.where) for view in _rows(frame, name).views()])
+        hide = bool(getattr(frame, "private", False))
+        shown = [
+            (view.name, masked(view.where, spans(view.where, view.table)) if hide else view.where)
+            for view in _rows(frame, name).views()
+        ]
+        views = matching(typed, 0, shown)
         return [*complete_filter(typed, name), *views] if typed else [*views, *complete_filter(typed, name)]
 
     return suggest

@@ -62,6 +62,9 @@ class LogTab(Tab):
         if self.ready:
             self._read()
 
+    def repaint(self) -> None:
+        self._table.refresh()
+
     def action_follow(self) -> None:
         self.following = not self.following
         self._tell()
@@ -208,6 +211,10 @@ class LogTab(Tab):
 
     def _message(self, event: Event) -> Cell:
         tone = {"error": Tone.BAD, "debug": Tone.DIM}.get(event.level, Tone.PLAIN)
+        if getattr(self.app, "private", False) and (event.ref or "").startswith("order:"):
+            # What the server said about an order may name its buyer; what was done stands before the colon.
+            head, colon, _ = event.message.partition(": ")
+            return ((f"{clean(head)}: ", tone), (look.MASK, Tone.DIM)) if colon else look.text(head, tone)
         return look.text(event.message, tone)
 
 

@@ -12,6 +12,7 @@ from textual.worker import WorkerCancelled
 
 from bmconsole.console.clipboard import copy
 from bmconsole.console.completion import complete_filter
+from bmconsole.console.hiding import masked, names_buyer, spans, without_buyer
 from bmconsole.console.look import count
 from bmconsole.console.personal import BUILT_IN, TableState, View
 from bmconsole.console.seam import CacheLike, WorkspaceLike
@@ -48,7 +49,9 @@ class RowsTab(Tab, Generic[Row]):
         self._wanted_cursor = ""
         self._cache: CacheLike | None = None
         self._counts: dict[str, int] = {}
-        self.bar = FilterBar(self.PLACEHOLDER, lambda typed: complete_filter(typed, id), self)
+        self.bar = FilterBar(
+            self.PLACEHOLDER, lambda typed: complete_filter(typed, id), self, lambda typed: spans(typed, id)
+        )
         self.table: VirtualTable[Row] = VirtualTable(self, self.build_columns(), id=f"{id}-table", markable=True)
         self.table.set_reactive(VirtualTable.sort, self.sort)
         self._hidden = 0
@@ -128,7 +131,10 @@ class RowsTab(Tab, Generic[Row]):
 
     def state(self) -> TableState:
         """Return how the table is now."""
-        return TableState(self.where, self.sort, self.shown, self.table.cursor_key or "", self.bar.input.past)
+        # No purge comes by where this is kept: no buyer is in it.
+        where = without_buyer(self.where, self.id or "")
+        past = [line for line in self.bar.input.past if not names_buyer(line)]
+        return TableState(where, self.sort, self.shown, self.table.cursor_key or "", past)
 
     def restore(self, state: TableState) -> None:
         """Show the table as it was left, as far as that still makes sense."""
@@ -173,10 +179,14 @@ class RowsTab(Tab, Generic[Row]):
     async def action_view(self) -> None:
         from bmconsole.console.widgets.picker import Choice, Picker
 
-        choices = [Choice(view.name, view.name, view.where, view.where == self.where) for view in self.views()]
+        choices = [Choice(view.name, view.name, self._told(view), view.where == self.where) for view in self.views()]
         name = await self.app.push_screen_wait(Picker("Views", choices))
         if view := next((view for view in self.views() if view.name == name), None):
             self.take_view(view)
+
+    def _told(self, view: View) -> str:
+        private = bool(getattr(self.app, "private", False))
+        return masked(view.where, spans(view.where, view.table)) if private else view.where
 
     @work(exclusive=True, group="picker")
     async def action_sort_by(self) -> None:
@@ -295,10 +305,10 @@ class RowsTab(Tab, Generic[Row]):
     def action_filter(self) -> None:
         self.bar.edit()
 
-    def action_clear(self) -> None:
+    async def action_clear(self) -> None:
         """Stop marking a range; else show all rows again."""
         if not self.table.cancel_range() and self.where:
-            self.filter("")
+            await self.apply_filter("")
 
     @work(exclusive=True, group="copy")
     async def action_copy(self) -> None:

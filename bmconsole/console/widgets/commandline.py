@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from bmconsole.console.actions import bindings
 from bmconsole.console.completion import Completer
+from bmconsole.console.hiding import command_spans
 from bmconsole.console.look import Tone
 from bmconsole.console.widgets.completing import CompletingInput, Suggestions
 from bmconsole.console.widgets.sheet import Sheet
@@ -24,7 +25,9 @@ class CommandInput(CompletingInput):
     BINDINGS = bindings("command")
 
     def __init__(self, completer: Completer, apply: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> None:
-        super().__init__(completer, placeholder="orders late   order 4711   sync listings   theme nord")
+        super().__init__(
+            completer, placeholder="orders late   order 4711   sync listings   theme nord", hides=command_spans
+        )
         self._apply, self._leave = apply, leave
 
     async def action_apply(self) -> None:

@@ -1,9 +1,11 @@
 """A line to type in that completes with Tab and remembers what was typed before."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
+from rich.text import Text
 from textual import on
 from textual.message import Message
 from textual.reactive import reactive
@@ -11,15 +13,19 @@ from textual.widgets import Input
 
 from bmconsole.console.actions import bindings
 from bmconsole.console.completion import Completer, Suggestion
-from bmconsole.console.look import Tone
+from bmconsole.console.hiding import masked
+from bmconsole.console.look import MASK, Tone
 from bmconsole.console.widgets.bars import Piece
 from bmconsole.console.widgets.toned import LineBar
 
 REMEMBERED = 100
 
+Hides = Callable[[str], list[tuple[int, int]]]
+"""From what is typed to the places in it, from and up to, that are hidden while others look on."""
+
 
 class CompletingInput(Input):
-    """An input with suggestions and a history; `completer` is given by its owner."""
+    """An input with suggestions and a history; `completer` is given by its owner, and so is what it `hides`."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("typing",)
     BINDINGS = bindings("typing")
@@ -31,9 +37,10 @@ class CompletingInput(Input):
         suggestions: list[Suggestion]
         chosen: int
 
-    def __init__(self, completer: Completer, *, placeholder: str = "") -> None:
+    def __init__(self, completer: Completer, *, placeholder: str = "", hides: Hides | None = None) -> None:
         super().__init__(placeholder=placeholder, compact=True, select_on_focus=False)
         self.completer = completer
+        self._hides = hides
         self.past: list[str] = []
         """What was typed before, the newest last."""
         self._place: int | None = None
@@ -41,6 +48,31 @@ class CompletingInput(Input):
         self._cycle: list[Suggestion] = []
         self._chosen = -1
         self._taken = self._offered = ""
+
+    def on_mount(self) -> None:
+        if self._hides is not None and hasattr(self.app, "private"):
+            self.watch(self.app, "private", self._show_or_hide, init=False)
+
+    def _show_or_hide(self) -> None:
+        self.refresh(layout=True)
+
+    @property
+    def _value(self) -> Text:
+        # What Textual draws: a dot for each letter while the cursor goes through them, else not even how many.
+        if self._hides is None or not getattr(self.app, "private", False):
+            return super()._value
+        places = self._hides(self.value)
+        if not self.has_focus:
+            return Text(masked(self.value, places), no_wrap=True, overflow="ignore", end="")
+        letters = list(self.value)
+        for start, end in places:
+            letters[start:end] = MASK[0] * (end - start)
+        return Text("".join(letters), no_wrap=True, overflow="ignore", end="")
+
+    @property
+    def content_width(self) -> int:
+        """The width of what is shown."""
+        return max(super().content_width, cell_len(self._value.plain) + 1)
 
     def remember(self, text: str) -> None:
         """Keep what was typed for the next time; what was typed before begins with the newest again."""

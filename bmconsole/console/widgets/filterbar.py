@@ -13,7 +13,7 @@ from textual.widgets import Static
 from bmconsole.console.actions import bindings
 from bmconsole.console.completion import Completer
 from bmconsole.console.look import Cell, Tone
-from bmconsole.console.widgets.completing import CompletingInput, Suggestions
+from bmconsole.console.widgets.completing import CompletingInput, Hides, Suggestions
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.errors import BmError, FilterError
 
@@ -35,9 +35,15 @@ class FilterInput(CompletingInput):
     BINDINGS = bindings("filter")
 
     def __init__(
-        self, completer: Completer, apply: Callable[[], Awaitable[None]], leave: Callable[[], None], placeholder: str
+        self,
+        completer: Completer,
+        apply: Callable[[], Awaitable[None]],
+        leave: Callable[[], None],
+        *,
+        placeholder: str,
+        hides: Hides | None,
     ) -> None:
-        super().__init__(completer, placeholder=placeholder)
+        super().__init__(completer, placeholder=placeholder, hides=hides)
         self._apply, self._leave = apply, leave
 
     async def action_apply(self) -> None:
@@ -54,11 +60,11 @@ class FilterBar(Vertical):
     """The filter in force."""
     summary = reactive("")
 
-    def __init__(self, placeholder: str, completer: Completer, filtered: Filtered) -> None:
+    def __init__(self, placeholder: str, completer: Completer, filtered: Filtered, hides: Hides | None = None) -> None:
         super().__init__()
         self._filtered = filtered
         self._refused = ""
-        self.input = FilterInput(completer, self._apply, self._leave, placeholder)
+        self.input = FilterInput(completer, self._apply, self._leave, placeholder=placeholder, hides=hides)
 
     def compose(self) -> ComposeResult:
         with Horizontal():
