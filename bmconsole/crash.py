@@ -4,18 +4,15 @@ Messages, local variables and lines of code may hold a token or a buyer's name, 
 down, each place as `file:line in function` with the file's name inside its package.
 """
 
-import asyncio
 import platform
 import sys
 import traceback
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from bmconsole import __version__
 from bmconsole.domain.times import stamp
-from bmconsole.errors import DiskTrouble
 from bmconsole.paths import Paths, write_private
 
 _PACKAGES = ("textual", "rich", "httpx", "pydantic", "sqlite-utils")
@@ -48,27 +45,6 @@ def place(error: BaseException) -> str:
     """Return the innermost place in our code that `error` came through, empty where there is none."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OURS in Path(frame.filename).parents]
     return _place(frames[-1]) if frames else ""
-
-
-class Watch:
-    """Reports what goes wrong in the background of an event loop, where nobody waits for the result.
-
-    Without it Python would print the error with its message, and that may hold anything.
-    """
-
-    def __init__(self, paths: Paths | None = None) -> None:
-        self._paths = paths
-        self.reports: list[Path] = []
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Write a report, as `loop.set_exception_handler` asks for it; what is no exception has nothing to report."""
-        error = context.get("exception")
-        if isinstance(error, BaseException):
-            try:
-                self.reports.append(report(error, self._paths))
-            except DiskTrouble:
-                # Nobody waits for this error either, and there is no place left to tell it
-                return
 
 
 def _version(package: str) -> str:

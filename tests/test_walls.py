@@ -12,7 +12,7 @@ import bmconsole
 
 PACKAGE = Path(bmconsole.__file__).parent
 
-PLAIN = {"errors", "hosts", "paths", "settings", "settings_file", "settings_checks", "credentials", "crash"}
+PLAIN = {"errors", "hosts", "paths", "settings", "settings_file", "settings_checks", "credentials", "crash", "faults"}
 BASE = {"domain", "errors"}
 INSTRUMENTS = {"backmarket", "store", "traffic"}
 WORK = {"sync", "writes", "pricing", "engine", "remote", "inspection", "running"}

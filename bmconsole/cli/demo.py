@@ -20,6 +20,7 @@ from bmconsole.cli.engine import leaving_on_sigterm, serve
 from bmconsole.cli.frame import Call, Command
 from bmconsole.domain.times import parse_duration
 from bmconsole.errors import BmError, UsageError
+from bmconsole.faults import watched
 from bmconsole.paths import Paths, write_private
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) 
                 with suppress(asyncio.CancelledError, BmError):
                     await story
 
-    return asyncio.run(work())
+    return asyncio.run(watched(work()))
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -9,6 +9,7 @@ import click
 
 from bmconsole.cli.frame import Call, Command
 from bmconsole.cli.output import print_json, print_table
+from bmconsole.faults import watched
 
 
 @click.command(cls=Command)
@@ -29,7 +30,7 @@ def doctor(call: Call) -> int:
         environ=os.environ,
     )
     flags = {"access": "viewer"} if call.read_only else {}
-    found = asyncio.run(examine(call.profile_name, call.paths, there, overrides=flags))
+    found = asyncio.run(watched(examine(call.profile_name, call.paths, there, overrides=flags)))
     faults = sum(finding.level is Level.FAULT for finding in found)
     if call.json:
         print_json({"faults": faults, "findings": found})

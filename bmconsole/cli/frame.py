@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bmconsole.domain.text import clean
+from bmconsole.faults import watched
 from bmconsole.paths import Paths
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Call:
             finally:
                 await asyncio.to_thread(files.close)
 
-        return asyncio.run(inside())
+        return asyncio.run(watched(inside()))
 
     def run(self, work: "Callable[[Workspace], Awaitable[T]]", *, auth: "AuthUse" = "required") -> T:
         """Run `work` with the workspace of the chosen profile; `auth` says whether the command needs the token."""
@@ -80,7 +81,7 @@ class Call:
             async with self.workspace(auth) as workspace:
                 return await work(workspace)
 
-        return asyncio.run(inside())
+        return asyncio.run(watched(inside()))
 
     def say(self, message: str) -> None:
         """Tell people something on stderr; with `--json` only errors are told."""

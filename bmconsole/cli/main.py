@@ -13,6 +13,7 @@ from bmconsole import __version__
 from bmconsole.cli.frame import COMPLETE_VARIABLE, Call, LazyGroup
 from bmconsole.domain.text import clean
 from bmconsole.errors import BmError, DiskTrouble, UsageError
+from bmconsole.faults import Background
 
 INTERRUPTED = 130
 WEB_VARIABLE = "TEXTUAL_DRIVER"
@@ -90,8 +91,13 @@ def run(arguments: Sequence[str]) -> int:
             # A terminal that cannot show a character shows another one; it does not end the command
             stream.reconfigure(errors="replace")
     as_json = "--json" in list(arguments)
+    with Background(lambda words, report: _told(words, report, as_json)):
+        return _run(list(arguments), as_json)
+
+
+def _run(arguments: list[str], as_json: bool) -> int:
     try:
-        code = _invoke(list(arguments))
+        code = _invoke(arguments)
     except BrokenPipeError:
         _let_go_of_stdout()
         return 0
@@ -161,6 +167,13 @@ def _crashed(error: BaseException, as_json: bool) -> int:
         # Whatever broke may break this too, and even then one line is what people get
         told = f"No report could be written ({type(trouble).__name__})."
     return _tell(BmError(f"Something went wrong inside ({type(error).__name__}).", hint=told), as_json)
+
+
+def _told(words: str, report: str | None, as_json: bool) -> None:
+    hint = f"The report is in {report}." if report else "No report could be written."
+    with contextlib.suppress(OSError, ValueError):
+        # Nobody may be there any more to read it
+        _tell(BmError(words, hint=hint), as_json)
 
 
 def _let_go_of_stdout() -> None:

@@ -8,6 +8,7 @@ import click
 from bmconsole.cli.engine import leaving_on_sigterm
 from bmconsole.cli.frame import Call, Command
 from bmconsole.cli.output import print_json
+from bmconsole.faults import watched
 
 
 @click.command(cls=Command)
@@ -33,5 +34,5 @@ def serve(call: Call, port: int, write: bool) -> int:
         call.say("Whoever has this address sees what you see; Ctrl-C ends it.")
 
     with leaving_on_sigterm(), suppress(asyncio.CancelledError):
-        asyncio.run(served.run(ready))
+        asyncio.run(watched(served.run(ready)))
     return 0

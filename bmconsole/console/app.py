@@ -20,6 +20,7 @@ from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, Workspac
 from bmconsole.console.tabs.rows import RowsTab
 from bmconsole.domain.views import JobState, PassResult, Progress, WorkspaceStatus
 from bmconsole.errors import BmError, UsageError
+from bmconsole.faults import watch_tasks
 
 if TYPE_CHECKING:
     from bmconsole.paths import Paths
@@ -61,8 +62,7 @@ class ConsoleApp(Frame):
             open_cache: Gives what the first paint shows; without it the workspace does.
             engine: Whether to run the profile's timers (or stand by for them).
             personal: The operator's views, keys and state; None: as for a new one, and nothing is kept.
-            paths: Where reports of faults and other profiles are; None: faults in the background are left to the event
-                loop, and there is no other profile.
+            paths: Where other profiles are; None: there is no other profile.
             flags: What the command line said; it holds for a profile that is switched to as well.
         """
         super().__init__()
@@ -115,10 +115,7 @@ class ConsoleApp(Frame):
         try:
             if self._open_cache is not None:
                 await self._show_cached(self._open_cache)
-            if self._paths is not None:
-                from bmconsole.crash import Watch
-
-                asyncio.get_running_loop().set_exception_handler(Watch(self._paths))
+            watch_tasks()
             self._opening = asyncio.ensure_future(self._open_workspace())
             # Shielded: who quits meanwhile still has the files closed, by `on_unmount`.
             workspace = await asyncio.shield(self._opening)
@@ -159,6 +156,11 @@ class ConsoleApp(Frame):
         # The screen's turn, not the app's: that one may be waiting with a key for what comes next.
         self.screen.call_after_refresh(painted.set)
         await painted.wait()
+
+    def tell_fault(self, words: str, report: str | None) -> None:
+        """Say that something went wrong that nobody waited for; the console goes on."""
+        where = f"The report is in {report}." if report else "No report could be written."
+        self.call_later(self.notify, f"{words} {where}", severity="error", timeout=15, markup=False)
 
     def _take(self, cache: CacheLike) -> None:
         """Show the market and the tables as they were left."""

@@ -85,6 +85,7 @@ def _run(
     from bmconsole.console.app import FAULTY, ConsoleApp
     from bmconsole.console.keyboard import tell_escape_apart
     from bmconsole.console.personal import Personal
+    from bmconsole.faults import Background
 
     async def open_cache() -> "Cache":
         from bmconsole.cache import Cache
@@ -107,7 +108,8 @@ def _run(
     personal = Personal.read(paths, profile.name)
     app = ConsoleApp(open_workspace, open_cache=open_cache, personal=personal, paths=paths, flags=flags)
     tell_escape_apart()
-    app.run()
+    with Background(app.tell_fault, paths):
+        app.run()
     if isinstance(app.fault, BmError):
         raise app.fault
     if app.fault is not None:

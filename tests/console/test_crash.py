@@ -1,6 +1,5 @@
 """A fault of the console in each of its tabs: the terminal comes back, what to do is told, and no value is anywhere."""
 
-import asyncio
 import re
 import sys
 from pathlib import Path
@@ -112,23 +111,58 @@ def test_a_report_has_places_of_every_link_and_no_line_of_code(tmp_path: Path) -
         assert secret not in text
 
 
-async def test_a_fault_in_the_background_is_reported_and_not_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    loop = asyncio.get_running_loop()
-    before, watch = loop.get_exception_handler(), crash.Watch(Paths.under(tmp_path))
-    loop.set_exception_handler(watch)
-    try:
-        loop.call_soon(_fail)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-    finally:
-        loop.set_exception_handler(before)
-    (file,) = watch.reports
-    assert "RuntimeError" in file.read_text(encoding="utf-8")
-    told = capsys.readouterr()
-    assert TOKEN not in file.read_text(encoding="utf-8") + told.out + told.err
+BACKGROUND = """
+import asyncio, sys, threading
+from bmconsole.__main__ import main
+from bmconsole.console.frame import Frame
+
+token, buyer = sys.argv.pop(), sys.argv.pop()
+
+def fail():
+    held = {"token": token, "buyer": buyer}
+    raise LookupError(f"{held} in {token} of {buyer}")
+
+async def task():
+    fail()
+
+class Cleaned:
+    def __del__(self):
+        fail()
+
+def crash(self):
+    threading.Thread(target=fail, name=token).start()
+    self.lost = asyncio.get_running_loop().create_task(task(), name=buyer)
+    self.lost.add_done_callback(lambda lost: delattr(self, "lost"))
+    Cleaned()
+
+Frame.action_limits = crash
+raise SystemExit(main([]))
+"""
 
 
-def _fail() -> None:
-    raise RuntimeError(TOKEN)
+def test_a_fault_that_nobody_waits_for_is_told_and_the_console_goes_on(tmp_path: Path) -> None:
+    options = Options(seed=7, orders=20, listings=10, markets=("fr-fr", "de-de"), token=TOKEN)
+    with running_in_thread(options) as sandbox:
+        program = ("-c", BACKGROUND, BUYER, TOKEN)
+        with terminal(tmp_path, settings_for(sandbox.url, TOKEN), 100, 40, program) as console:
+            console.wait(lambda text: "20 orders" in text and re.search(r"\d{8}  [●▲✓○]", text))
+            console.type("L")
+            seen = console.wait(lambda text: len(re.findall(r"Something went wrong in", text)) == 3)
+            for place in ("a thread", "a task", "cleaning up"):
+                assert f"Something went wrong in {place}" in " ".join(seen.replace("▌", "").split())
+            console.type("2")
+            console.wait(lambda text: "10 listings" in text)
+            console.type("q")
+            assert console.ended() == 0
+            seen += console.text()
+    reports = list(tmp_path.rglob("crashes/*.txt"))
+    assert len(reports) == 3
+    for file in reports:
+        assert file.stat().st_mode & 0o777 == 0o600
+        text = file.read_text(encoding="utf-8")
+        assert "LookupError" in text
+        assert " in fail" in text
+        for secret in (TOKEN, *BUYER.split()):
+            assert secret not in text + seen
+    log = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.log"))
+    assert not any(secret in log for secret in (TOKEN, *BUYER.split()))
