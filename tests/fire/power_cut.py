@@ -223,8 +223,10 @@ def inside(task: Task) -> Outcome:
     most, newest_lost = 0, 0
     with mounted(["-o", "loop", str(image)], task.folder / "disk") as disk:
         while outcome.done < task.count and not outcome.wrong:
-            home = disk / "home"
-            shutil.rmtree(home, ignore_errors=True)
+            # Each writer has a name of its own: that the one before it was deleted need not be on the disk yet
+            home = disk / f"home-{outcome.done}"
+            for former in disk.glob("home-*"):
+                shutil.rmtree(former)
             writer = Frozen(home, dice.getrandbits(30), task.folder / "errors")
             try:
                 for cut in range(min(_CUTS_OF_A_WRITER, task.count - outcome.done)):
@@ -234,7 +236,7 @@ def inside(task: Task) -> Outcome:
                     _copy_image(image, copy)
                     writer.thaw()
                     with mounted(["-o", "loop", str(copy)], task.folder / "after") as after:
-                        lost, wrong = look(after / "home", writer.said)
+                        lost, wrong = look(after / home.name, writer.said)
                     outcome.wrong += [f"cut {outcome.done + 1}: {what}" for what in wrong]
                     outcome.done += 1
                     most = max(most, len(writer.said.intents))
