@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from bmconsole.backmarket import orders as orders_api
 from bmconsole.doctor.finding import Finding, Level
 from bmconsole.domain.priority import Priority
+from bmconsole.domain.text import clean
 from bmconsole.errors import BmError, DiskTrouble, NotAllowed, SettingsError, Unauthorised, Unreachable
 from bmconsole.hosts import host_of
 from bmconsole.remote import Remote
+from bmconsole.running.notices import lacking
 from bmconsole.settings import Profile, Settings
 
 _CLOCK_FAULT = timedelta(minutes=5)
@@ -32,6 +34,7 @@ class Account:
         else:
             where = str(file.path) if file.exists else "the environment"
             yield Finding("settings", Level.OK, f"Profile “{self.profile.name}” is complete, from {where}.")
+            yield from _notices(self.profile)
         try:
             token = settings.token()
         except SettingsError as error:
@@ -68,6 +71,18 @@ class Account:
         finally:
             await remote.aclose()
         return [Finding("host", Level.OK, f"{host} answers, and takes the token."), clock(skew)]
+
+
+def _notices(profile: Profile) -> Iterator[Finding]:
+    for way, program in lacking(profile.notify):
+        what = "Notices are not shown on the desktop" if way == "desktop" else "The command of notices cannot be run"
+        install = "libnotify (Debian: libnotify-bin)" if program == "notify-send" else "it"
+        yield Finding(
+            "notices",
+            Level.NOTE,
+            f"{what}: there is no program {clean(program, limit=60)}.",
+            f"Install {install}, or change notify.{way} in the settings.",
+        )
 
 
 def broken(error: SettingsError) -> Finding:

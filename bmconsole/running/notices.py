@@ -113,7 +113,7 @@ class Notifier:
             await self._command(self._wanted.command, json.dumps(notice))
 
     async def _desktop(self, title: str, body: str) -> None:
-        program = "osascript" if sys.platform == "darwin" else "notify-send"
+        program = _desktop_program()
         found = shutil.which(program)
         if found is None:
             await self._failing("desktop", f"there is no program {program}")
@@ -166,6 +166,21 @@ class Notifier:
         if way not in self._failed:
             self._failed.add(way)
             await self._say("warning", "notify", f"{way}: {why}")
+
+
+def lacking(wanted: Notify) -> list[tuple[str, str]]:
+    """Return the ways that were chosen and cannot work on this machine, each with the program that is not there."""
+    programs = [("desktop", _desktop_program())] if wanted.desktop else []
+    if wanted.command is not None:
+        with suppress(ValueError):  # what cannot be split is told when it is to be run
+            programs += [
+                ("command", words[0]) for words in [shlex.split(wanted.command, posix=os.name == "posix")] if words
+            ]
+    return [(way, program) for way, program in programs if shutil.which(program) is None]
+
+
+def _desktop_program() -> str:
+    return "osascript" if sys.platform == "darwin" else "notify-send"
 
 
 def _ring() -> bool:

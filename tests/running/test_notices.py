@@ -96,6 +96,16 @@ async def test_what_is_too_much_is_gathered_into_the_next_one(tmp_path: Path) ->
     assert (last["count"], len(last["things"])) == (28, 20)
 
 
+async def test_there_are_as_many_a_minute_as_the_settings_say(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    wanted = Notify.model_validate({"command": command_that_keeps(desk.file), "per_minute": 1})
+    notifier = Notifier(wanted, "default", desk.say)
+    for kind in ("late", "guard"):
+        notifier.gather(kind, LATE)
+        await notifier.tell(NOW)
+    assert [notice["event"] for notice in told(desk.file)] == ["late"]
+
+
 async def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
     desk = Desk(tmp_path, events="guard")
     desk.notifier.gather("late", LATE)
@@ -192,7 +202,12 @@ async def test_the_desktop_gets_a_title_and_one_line(tmp_path: Path, monkeypatch
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    desk = Desk(tmp_path, command=None, desktop=True)
+    # Whoever passes by sees it: it names no buyer, even where the command is told one.
+    desk = Desk(tmp_path, command=None, desktop=True, buyer=True)
+    desk.notifier.gather("late", LATE[:1])
+    await desk.notifier.tell(NOW)
+    assert (tmp_path / "shown").read_text().splitlines()[-1] == "1 order is late: 7"
+    desk.notifier._limiter = AsyncLimiter(2, 3600)
     desk.notifier.gather("sync-broken", [Happening(1, "orders", "Back Market cannot be reached.")])
     await desk.notifier.tell(NOW)
     assert (tmp_path / "shown").read_text().splitlines() == [
