@@ -1,12 +1,14 @@
 """Money: Decimal at the edges, integer minor units inside, never float."""
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_CEILING, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 
 _MINOR_DIGITS = {"JPY": 0, "KRW": 0}
 _LARGEST = Decimal(10) ** 13
 _ONE = Decimal(1)
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Keeps every digit: the usual 28 would round a longer number before it is rounded, or found to be off the grid."""
 _UNITS = {"JPY": Decimal(160), "KRW": Decimal(1_450), "SEK": Decimal(11), "AUD": Decimal("1.6")}
 
 
@@ -67,9 +69,9 @@ def exact(value: Decimal | str | int, currency: str) -> Money:
         number = Decimal(value)
     except InvalidOperation:
         raise ValueError(f"{value!r} is not an amount") from None
-    if not number.is_finite() or abs(number) > _LARGEST:
+    if not number.is_finite() or number.copy_abs() > _LARGEST:
         raise ValueError(f"{value!r} is not an amount")
-    scaled = number.scaleb(minor_digits(currency))
+    scaled = number.scaleb(minor_digits(currency), _EXACT)
     if scaled != scaled.to_integral_value():
         digits = minor_digits(currency)
         raise ValueError(f"{value} has more than {digits} decimals, {currency} has {digits}")
@@ -103,6 +105,6 @@ def rounded_up(value: Decimal, currency: str) -> Money:
 
 
 def _quantised(value: Decimal, currency: str, rounding: str) -> int:
-    if not value.is_finite() or abs(value) > _LARGEST:
+    if not value.is_finite() or value.copy_abs() > _LARGEST:
         raise ValueError(f"{value!r} is not an amount")
-    return int(value.scaleb(minor_digits(currency)).to_integral_value(rounding))
+    return int(value.scaleb(minor_digits(currency), _EXACT).to_integral_value(rounding))

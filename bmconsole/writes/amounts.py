@@ -12,13 +12,27 @@ _GROUPED = re.compile(rf"[+-]?\d{{1,3}}(?:{_GROUPING}\d{{3}})+(?=[.,]|$)")
 def plain_amount(text: str, currency: str) -> str:
     """Return an amount with a point as its decimal sign and nothing between the thousands.
 
-    `231,50`, `1.234,50`, `1,234.50` and `1 234,50` have one meaning; `1,234` in a currency with cents has two. What is
-    no amount at all comes back as it is.
+    `231,50`, `1.234,50`, `1,234.50` and `1 234,50` have one meaning; `1,234` in a currency with cents has two, and
+    `1.230` has in any. What is no amount at all comes back as it is.
 
     Raises:
         ValueError: It can mean two amounts.
     """
+    number = text.strip()
     digits = minor_digits(currency)
+    # Three places that are no amount of the currency are told as that, where it is read
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{2}0" if digits else r"[+-]?\d{1,3}\.\d{3}", number):
+        other = number if digits else number.partition(".")[0]
+        raise ValueError(f"{number} can mean {number.replace('.', '')} or {other}")
+    return plain_number(text, digits)
+
+
+def plain_number(text: str, digits: int) -> str:
+    """Return a number of about so many decimals as `plain_amount` does; without decimals a comma parts thousands.
+
+    Raises:
+        ValueError: It can mean two numbers.
+    """
     number = text.strip()
     if _GROUPED.match(number):
         number = re.sub(_GROUPING, "", number)
@@ -30,8 +44,6 @@ def plain_amount(text: str, currency: str) -> str:
         return number.replace(".", "") if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", number) else text
     if match := re.fullmatch(r"([+-]?\d+),(\d+)", number):
         return _comma(number, match[1], match[2], digits)
-    if digits == 0 and re.fullmatch(r"[+-]?\d{1,3}\.\d{3}", number):
-        raise ValueError(f"{number} can mean {number.replace('.', '')} or {number.partition('.')[0]}")
     return number if _PLAIN.fullmatch(number) else text
 
 

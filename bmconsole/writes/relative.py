@@ -6,8 +6,10 @@ from decimal import Decimal
 from bmconsole.domain.money import Money, exact, rounded
 from bmconsole.domain.text import clean
 from bmconsole.errors import UsageError
-from bmconsole.writes.amounts import plain_amount
+from bmconsole.writes.amounts import plain_amount, plain_number
 
+_PERCENT_DIGITS = 2
+"""A percentage has decimals in every currency: 5,125 % of yen are not five thousand per cent."""
 _STEP = re.compile(r"([+-])\s*([^+%-]+?)\s*(%?)")
 
 
@@ -27,8 +29,10 @@ def stepped(field: str, text: str, old: Money | None) -> str:
     if old is None:
         raise UsageError(f"There is no {field} that {shown} could step from.", field=field, value=shown)
     try:
-        amount = plain_amount(number, old.currency)
-        size = Decimal(amount) if percent else exact(amount, old.currency).amount
+        if percent:
+            size = Decimal(plain_number(number, _PERCENT_DIGITS))
+        else:
+            size = exact(plain_amount(number, old.currency), old.currency).amount
     except (ValueError, ArithmeticError):
         raise UsageError(
             f"{shown} is no step.", field=field, value=shown, hint="Give a step like +5% or -2.50, or the amount."

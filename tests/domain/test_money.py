@@ -31,3 +31,13 @@ def test_floors_round_up_and_prices_half_up() -> None:
 def test_json_has_the_currencys_decimals() -> None:
     assert Money(44900, "EUR").as_json() == {"amount": "449.00", "currency": "EUR"}
     assert Money(12000, "JPY").as_json() == {"amount": "12000", "currency": "JPY"}
+
+
+def test_no_digit_is_lost_before_the_rounding() -> None:
+    hardly = "0." + "0" * 40 + "1"
+    assert rounded(Decimal("2.4" + "9" * 40), "JPY") == Money(2, "JPY")
+    assert rounded_up(Decimal("2.50" + hardly[2:]), "EUR") == Money(251, "EUR")
+    with pytest.raises(ValueError, match="has more than 2 decimals"):
+        exact("2.50" + hardly[2:], "EUR")
+    with pytest.raises(ValueError, match="is not an amount"):
+        rounded(Decimal(f"{10**13}.{hardly[2:]}"), "EUR")

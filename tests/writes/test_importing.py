@@ -110,6 +110,7 @@ async def test_each_kind_of_bad_line_has_its_own_message(desk: Desk, wares: list
         f"{sku};en-gb;1;1": "line 2, column market: en-gb is not among the profile's markets.",
         f"{sku};fr-fr;abc;1": "line 2, column price: 'abc' is not an amount.",
         f"{sku};fr-fr;1,234;1": "line 2, column price: 1,234 can mean 1234 or 1.234.",
+        f"{sku};fr-fr;1.230;1": "line 2, column price: 1.230 can mean 1230 or 1.230.",
         f"{sku};fr-fr;231.505;1": "line 2, column price: 231.505 has more than 2 decimals, EUR has 2.",
         f"{sku};fr-fr;0;1": "line 2, column price: price 0 is not above 0.",
         f"{sku};fr-fr;231.50 GBP;1": "line 2, column price: fr-fr sells in EUR, not in GBP.",

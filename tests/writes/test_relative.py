@@ -22,6 +22,7 @@ EUR = Money(20_000, "EUR")
         ("+1", EUR, "201.00"),
         ("-0.5%", Money(9_999, "EUR"), "99.49"),
         ("+10%", Money(12_345, "JPY"), "13580"),
+        ("+5.125%", Money(10_000, "JPY"), "10513"),
         ("231.50", EUR, "231.50"),
         ("231,50 EUR", EUR, "231,50 EUR"),
     ],
@@ -35,6 +36,11 @@ def test_a_step_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as told:
         stepped("min_price", text, EUR)
     assert told.value.field == "min_price"
+
+
+def test_a_percentage_of_yen_has_decimals_as_any_other() -> None:
+    with pytest.raises(UsageError, match=r"\+5,125% is no step"):
+        stepped("price", "+5,125%", Money(10_000, "JPY"))
 
 
 def test_there_must_be_a_price_to_step_from() -> None:
