@@ -8,11 +8,15 @@ from textual._xterm_parser import XTermParser
 from textual.events import Key
 from textual.widgets import Input
 
-_ALT = "alt+"
+_ALT, _ESCAPE = "alt+", "\x1b"
 _as_parsed = XTermParser._sequence_to_key_events
 
 
 def _with_alt(parser: XTermParser, sequence: str, alt: bool = False) -> Iterable[Key]:
+    if sequence == _ESCAPE:
+        # Textual would make a ^ of an Esc that came with other keys.
+        yield Key(_ALT + "escape", _ESCAPE)
+        return
     for key in _as_parsed(parser, sequence, alt=alt):
         yield Key(_ALT + key.key, key.character) if alt and _ALT not in key.key else key
 
@@ -31,8 +35,10 @@ def meant(key: Key) -> tuple[Key, ...]:
     if not key.key.startswith(_ALT) or key.character is None:
         # A terminal that tells Esc apart by itself gives no character with Alt.
         return (key,)
+    if key.character == _ESCAPE:
+        return (Key("escape", _ESCAPE),)
     letter = key.character.isalnum()
-    return Key("escape", "\x1b"), Key(key.character if letter else key.key.removeprefix(_ALT), key.character)
+    return Key("escape", _ESCAPE), Key(key.character if letter else key.key.removeprefix(_ALT), key.character)
 
 
 async def entered(field: Input) -> None:
