@@ -70,6 +70,9 @@ def _check_host(parts: SplitResult, host: str, text: str, *, allow_host: bool) -
 
 
 def _fault(message: str, value: str, hint: str) -> SettingsError:
-    # Whatever stands before an @ may be a token.
-    shown = re.sub(r"//[^/?#]*@", "//…@", value)
-    return SettingsError(message, field="base_url", value=shown[:200], hint=hint)
+    return SettingsError(message, field="base_url", value=without_login(value)[:200], hint=hint)
+
+
+def without_login(url: str) -> str:
+    """Return an address fit to be shown: whatever stands before an @ may be a token."""
+    return re.sub(r"//[^/?#]*@", "//…@", url)

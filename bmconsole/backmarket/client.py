@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 MOST_BYTES = 32 * 1024 * 1024
 _MOST_ERROR_BYTES = 256 * 1024
+_TELLING = 16
+"""Characters from which on a token cannot be a word of an answer by chance."""
 
 Params = Mapping[str, str | int]
 
@@ -251,7 +253,7 @@ class Client:
         if not response.is_success:
             body = await self._complaint(response)
             raise from_answer(status, headers, body, where=where, writes=writes, token=self._token)
-        body = await self._body(response, writes=writes)
+        body = self._without_token(await self._body(response, writes=writes))
         if not body.strip() and writes:
             return Answer(None, date, status)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -264,7 +266,12 @@ class Client:
             return Answer(wirejson.loads(body), date, status)
         except ValueError:
             message = f"Back Market answered {where} with JSON that cannot be read."
-            raise unexpected(message, headers, writes=writes) from None
+            raise unexpected(message, headers, writes=writes, token=self._token) from None
+
+    def _without_token(self, body: bytes) -> bytes:
+        """Return an answer without the token, should it hold it: what is stored of an answer is stored as it came."""
+        secret = self._token.get_secret_value().encode()
+        return body.replace(secret, b"") if len(secret) >= _TELLING and secret in body else body
 
     async def _body(self, response: httpx.Response, *, writes: bool) -> bytes:
         parts, size = [], 0
@@ -274,7 +281,7 @@ class Client:
                     size += len(part)
                     if size > MOST_BYTES:
                         message = f"Back Market's answer is larger than {MOST_BYTES // 1024**2} MiB."
-                        raise unexpected(message, response.headers, writes=writes)
+                        raise unexpected(message, response.headers, writes=writes, token=self._token)
                     parts.append(part)
         except TimeoutError as error:
             raise from_transport(error, writes=writes) from None

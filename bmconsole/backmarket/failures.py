@@ -42,7 +42,7 @@ def unexpected(
     message: str, headers: Mapping[str, str], *, writes: bool, token: SecretStr | None = None
 ) -> UnexpectedAnswer:
     """Return the error for an answer that was carried out, perhaps, but cannot be used."""
-    failure = UnexpectedAnswer(safe(message, token), cf_ray=_header(headers, "cf-ray"))
+    failure = UnexpectedAnswer(safe(message, token), cf_ray=_header(headers, "cf-ray", token))
     failure.sent = True
     failure.maybe_applied = writes
     return failure
@@ -90,7 +90,7 @@ def from_answer(
         field=safe(details.field, token) if details.field and kind is Refused else None,
         hint=hint,
         request_id=safe(details.request_id, token, 100) if details.request_id else None,
-        cf_ray=_header(headers, "cf-ray"),
+        cf_ray=_header(headers, "cf-ray", token),
     )
     if isinstance(failure, Unreachable):
         failure.sent = True
@@ -176,14 +176,18 @@ def _complaint(item: dict[str, object]) -> tuple[str | None, str | None, str | N
     )
 
 
-def _header(headers: Mapping[str, str], name: str) -> str | None:
+def _header(headers: Mapping[str, str], name: str, token: SecretStr | None) -> str | None:
     value = headers.get(name)
-    return clean(value, limit=100) if value else None
+    return clean(without_token(value, token), limit=100) if value else None
+
+
+def without_token(text: str, token: SecretStr | None) -> str:
+    """Return `text` without the token, should a server have sent it back."""
+    secret = token.get_secret_value() if token is not None else ""
+    return text.replace(secret, "…") if secret else text
 
 
 def safe(text: str, token: SecretStr | None, limit: int = 300) -> str:
     """Return remote text fit to be shown: cleaned, without the token, mail addresses and phone numbers."""
-    secret = token.get_secret_value() if token is not None else ""
-    if secret:
-        text = text.replace(secret, "…")
+    text = without_token(text, token)
     return clean(_PHONE.sub("…", _MAIL.sub("…", text[: limit * 20])), limit=limit)

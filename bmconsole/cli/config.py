@@ -107,11 +107,12 @@ def check(call: Call) -> int:
 
 
 def _effective(settings: "Settings") -> dict[str, object]:
+    from bmconsole.hosts import without_login
     from bmconsole.settings import SCHEDULE
 
     keys = settings.keys
     return {
-        "base_url": keys.base_url,
+        "base_url": without_login(keys.base_url) if keys.base_url else None,
         "allow_host": keys.allow_host,
         "token_command": "set" if keys.token_command else None,
         "user_agent": keys.user_agent,

@@ -182,6 +182,21 @@ async def test_a_redirect_is_an_error_and_the_token_does_not_follow_it(status: i
     assert caught.value.exit == 4
 
 
+async def test_a_token_that_is_sent_back_is_kept_nowhere() -> None:
+    record = {"results": [{"order_id": 1, "note": f"Basic {TOKEN}"}]}
+    echo = {"cf-ray": f"ray {TOKEN}"}
+    async with (
+        scripted(answer(record), answer(raw=b"{", headers=echo), answer({}, 400, headers=echo)) as server,
+        client_for(server.url) as client,
+    ):
+        assert (await client.get_json("/ws/orders")).data == {"results": [{"order_id": 1, "note": "Basic "}]}
+        for _ in range(2):
+            with pytest.raises(BmError) as caught:
+                await client.get_json("/ws/orders")
+            assert TOKEN not in caught.value.line()
+            assert caught.value.cf_ray == "ray …"
+
+
 @pytest.mark.parametrize("location", ["https:evil.example/ws", "https://[::1", "https://user@:x/", "\u00ff"])
 async def test_a_redirect_to_no_address_is_the_same_error(location: str) -> None:
     async with (
