@@ -3,37 +3,41 @@
 import asyncio
 import shlex
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from tzlocal import get_localzone
 
-from bmconsole.domain.figures import Overview
 from bmconsole.domain.intents import Intent, IntentQuery
 from bmconsole.domain.listings import Listing
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.orders import Order
+from bmconsole.domain.rows import ListingRow, OrderRow, Query
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import Event, ListingRow, ListingView, OrderRow, Query, Removal
 from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
 from bmconsole.store import backup, pages
-from bmconsole.store import events as event_rows
 from bmconsole.store import intents as intent_rows
-from bmconsole.store import listings as listing_rows
-from bmconsole.store import orders as order_rows
-from bmconsole.store import removals as removal_rows
 from bmconsole.store.database import Database
 from bmconsole.store.schema import HISTORY, JOURNAL, MIRROR
 from bmconsole.store.sqlite import Connection
 
+if TYPE_CHECKING:
+    from bmconsole.domain.figures import Overview
+    from bmconsole.domain.views import Event, ListingView, Removal
+
+# A list of rows, and the console's first paint, need neither single orders nor listings: those come with their reading
+
 _BATCH = 200
+_SURE_SECONDS = 1.0
+"""How long a log that looks as before is taken for one without a new commit."""
 
 T = TypeVar("T")
 
@@ -44,11 +48,14 @@ class Files:
     A damaged mirror starts anew; a damaged journal or history is left as it is and refused.
     """
 
-    __slots__ = ("_watch", "backups", "history", "journal", "mirror")
+    __slots__ = ("_asked", "_known", "_seen", "_watch", "backups", "history", "journal", "mirror")
 
     def __init__(self, profile: Profile, paths: Paths) -> None:
         folder = paths.profile_data(profile.name)
         self._watch = ThreadPoolExecutor(1, "watch")
+        self._known: tuple[int, ...] = ()
+        self._seen: tuple[object, ...] = ()
+        self._asked = -_SURE_SECONDS
         self.backups = folder / "backups"
         self.history = Database(
             folder / "history.db", HISTORY, way_out="It was not touched. Move it away to begin a new history."
@@ -63,6 +70,8 @@ class Files:
         self.mirror = Database(folder / "mirror.db", MIRROR, rebuildable=True, tell=self._tell)
 
     def _tell(self, message: str) -> None:
+        from bmconsole.store import events as event_rows
+
         at = datetime.now(UTC)
         self.history.write_now(lambda connection: event_rows.add(connection, at, "warning", "store", message, None))
 
@@ -91,9 +100,14 @@ class Files:
     async def versions(self) -> tuple[int, ...]:
         """Return numbers that change when any other connection, of any process, has committed to one of the files.
 
-        They are asked for in one thread, four times a second for as long as the console lives.
+        They are asked for in one thread, four times a second for as long as the console lives; while the logs look as
+        they did, only once a second.
         """
-        return await asyncio.wrap_future(self._watch.submit(self._versions))
+        seen, now = tuple([file.look() for file in self.all()]), time.monotonic()
+        if seen != self._seen or now - self._asked >= _SURE_SECONDS:
+            self._known = await asyncio.wrap_future(self._watch.submit(self._versions))
+            self._seen, self._asked = seen, now
+        return self._known
 
     def _versions(self) -> tuple[int, ...]:
         return tuple([file.version_now() for file in self.all()])
@@ -194,6 +208,7 @@ class Cache:
     async def orders(self, order_ids: Sequence[int]) -> AsyncIterator[Order]:
         """Yield cached orders in the order of their ids given; those that are not in the cache are left out."""
         from bmconsole.backmarket.wirejson import loads
+        from bmconsole.store import orders as order_rows
 
         for start in range(0, len(order_ids), _BATCH):
             batch = order_ids[start : start + _BATCH]
@@ -293,6 +308,7 @@ class Cache:
 
     async def listings(self, ids: Sequence[str]) -> AsyncIterator[Listing]:
         """Yield cached listings by UUID, in the order given; those that are not in the cache are left out."""
+        from bmconsole.store import listings as listing_rows
 
         def read(connection: Connection, batch: Sequence[str]) -> list[Listing]:
             return [found for ref in batch if (found := listing_rows.get(connection, ref)) is not None]
@@ -308,6 +324,8 @@ class Cache:
         Raises:
             NotFound: It is not in the cache.
         """
+        from bmconsole.store import listings as listing_rows
+
         found = await self._mirror.read(lambda connection: listing_rows.get(connection, ref))
         if found is None:
             shown = clean(ref, limit=80)
@@ -319,14 +337,18 @@ class Cache:
             )
         return found
 
-    async def listing_view(self, ref: str) -> ListingView:
+    async def listing_view(self, ref: str) -> "ListingView":
         """Return a cached listing with the newest intents about it; raises as `listing`."""
+        from bmconsole.domain.views import ListingView
+
         listing = await self.listing(ref)
         intents = await self._journal.read(lambda connection: intent_rows.of_target(connection, listing.id))
         return ListingView(listing, tuple(intents))
 
-    async def removals(self) -> list[Removal]:
+    async def removals(self) -> "list[Removal]":
         """Return the listings that Back Market no longer shows and that wait for the operator's word."""
+        from bmconsole.store import removals as removal_rows
+
         return await self._mirror.read(removal_rows.waiting)
 
     def order_request(self, order_id: int) -> str:
@@ -340,7 +362,7 @@ class Cache:
         """Return the address of the account's back office at Back Market, None for a sandbox."""
         return None if self.profile.environment == "sandbox" else f"{self.profile.base_url}/bo-seller"
 
-    async def overview(self) -> Overview:
+    async def overview(self) -> "Overview":
         """Return the numbers of the overview; a second's work at a million orders, off the event loop."""
         from bmconsole import overview
 
@@ -354,8 +376,10 @@ class Cache:
             due_today=await self.orders_count("due-today"),
         )
 
-    async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> list[Event]:
+    async def events(self, *, after: int = 0, limit: int = 500, level: str | None = None) -> "list[Event]":
         """Return log lines behind `after` (0: the newest), oldest first, of `level` or worse."""
+        from bmconsole.store import events as event_rows
+
         if level is not None and level not in event_rows.LEVELS:
             raise UsageError(
                 f"There is no log level {clean(level, limit=20)!r}.",
@@ -393,6 +417,8 @@ class Cache:
 
     async def skus(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the SKUs of cached listings by UUID."""
+        from bmconsole.store import listings as listing_rows
+
         return await self._mirror.read(lambda connection: listing_rows.skus(connection, ids))
 
     async def intent(self, intent_id: int) -> Intent:
@@ -424,6 +450,8 @@ class Cache:
 
     async def note(self, level: str, source: str, message: str, ref: str | None = None) -> None:
         """Write a line of the log; `message` holds no token and no buyer."""
+        from bmconsole.store import events as event_rows
+
         at, text = self.now(), clean(message)
         await self._history.write(lambda connection: event_rows.add(connection, at, level, source, text, ref))
 

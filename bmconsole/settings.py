@@ -143,8 +143,14 @@ _Interval = Annotated[str, BeforeValidator(checks.as_text), AfterValidator(check
 class Keys(BaseSettings):
     """The keys of a `[profile.NAME]` table, each checked by itself; whether all that is needed is there is not."""
 
+    # Built late: only the class that knows the settings file is ever asked to check values
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     base_url: str | None = None

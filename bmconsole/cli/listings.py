@@ -13,7 +13,7 @@ from bmconsole.cli.removals import removals
 from bmconsole.cli.shapes import intent_json, listing_json
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.listings import PUBLICATION_STATES, Listing
-from bmconsole.domain.views import Query
+from bmconsole.domain.rows import Query
 
 if TYPE_CHECKING:
     from bmconsole.cache import Cache

@@ -10,11 +10,12 @@ from bmconsole.cli.frame import Call, LazyGroup
 from bmconsole.cli.output import jsonable, print_facts, print_json, print_table
 from bmconsole.cli.shapes import order_json
 from bmconsole.domain.orders import CONDITIONS, LINE_STATES, ORDER_STATES, Address, Order
+from bmconsole.domain.rows import Query
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import OrderInspection, Query
 
 if TYPE_CHECKING:
     from bmconsole.cache import Cache
+    from bmconsole.domain.views import OrderInspection
     from bmconsole.workspace import Workspace
 
 
@@ -134,7 +135,7 @@ def export(call: Call, where: str, sort: str, columns: str | None, separator: st
     return call.read(work)
 
 
-def _print_inspection(call: Call, inspection: OrderInspection, zone: tzinfo) -> None:
+def _print_inspection(call: Call, inspection: "OrderInspection", zone: tzinfo) -> None:
     if call.json:
         shape = order_json(inspection.live, inspection.fetched_at)
         shape["differing"] = list(inspection.differing)

@@ -10,9 +10,9 @@ from bmconsole.domain.filters import Table, parse_filter
 from bmconsole.domain.listings import GRADES
 from bmconsole.domain.money import Money
 from bmconsole.domain.orders import OPEN, Status
+from bmconsole.domain.rows import ListingRow, OrderRow, Query
 from bmconsole.domain.text import clean
 from bmconsole.domain.times import stamp, unstamp
-from bmconsole.domain.views import ListingRow, OrderRow, Query
 from bmconsole.store import search
 from bmconsole.store.filters import Where, compile_listings, compile_orders
 from bmconsole.store.scan import Scan, count, narrowed, sorted_by, told_apart

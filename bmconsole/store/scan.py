@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bmconsole.domain.filters import Filter, Table, Text, nearest
+from bmconsole.domain.rows import Query
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import Query
 from bmconsole.errors import NotFound, UsageError
 from bmconsole.store import search
 from bmconsole.store.filters import Param, Where
