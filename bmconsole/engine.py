@@ -76,13 +76,15 @@ class Job:
     """One kind of background work.
 
     `interval` is in seconds, None when its timer is off; `run` returns a line to log, or nothing; `after` names the job
-    whose first run it waits for, since it works on what that one brings.
+    whose first run it waits for, since it works on what that one brings; `later` is for how many seconds after the
+    start its timer leaves the machine to who is waiting.
     """
 
     name: str
     interval: float | None
     run: Callable[[], Awaitable[str]]
     after: str | None = None
+    later: float = 0.0
 
 
 class _Timer:
@@ -306,7 +308,7 @@ class Engine:
             return None
         last = timer.known.last_run
         age = timer.job.interval if last is None or timer.known.last_error else (self._now() - last).total_seconds()
-        return self._monotonic() + min(timer.job.interval, max(0.0, timer.job.interval - age))
+        return self._monotonic() + max(timer.job.later, min(timer.job.interval, max(0.0, timer.job.interval - age)))
 
     async def _run(self, timer: _Timer) -> None:
         async with timer.one:

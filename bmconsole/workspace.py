@@ -53,6 +53,8 @@ STREAMS = ("orders", "listings", "backbox")
 VERSIONS = {"bmconsole": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
 _SETTLE_SECONDS = 30.0
 _DAY_SECONDS = 86_400.0
+_UPKEEP_LATER = 10.0
+"""Seconds after its start until a console looks through whole files: first somebody wants to see something."""
 
 
 class Workspace(Telling):
@@ -448,7 +450,7 @@ class Workspace(Telling):
             Job("repricing", interval("repricing"), lambda: self.reprice_by_timer(interval("repricing")), "backbox"),
             Job("outcomes", _SETTLE_SECONDS if interval("repricing") else None, self._follow_up),
             Job("writes", _SETTLE_SECONDS, self._settle),
-            Job("upkeep", _DAY_SECONDS, self._keep_up),
+            Job("upkeep", _DAY_SECONDS, self._keep_up, later=_UPKEEP_LATER if self._console else 0.0),
         ]
 
     async def _keep_up(self) -> str:

@@ -152,6 +152,18 @@ async def test_work_on_what_another_job_brings_waits_for_its_first_run(bench: Be
     await engine.stop()
 
 
+async def test_work_that_may_come_later_leaves_the_start_alone_unless_it_is_asked_for(bench: Bench) -> None:
+    engine = bench.engine(replace(bench.job("upkeep"), later=30.0), bench.job())
+    await engine.start()
+    await until(lambda: bench.runs == ["orders"])
+    upkeep = engine.jobs()[0].next_run
+    assert upkeep is not None
+    assert timedelta(seconds=25) < upkeep - NOW <= timedelta(seconds=30)
+    engine.trigger("upkeep")
+    await until(lambda: bench.runs == ["orders", "upkeep"])
+    await engine.stop()
+
+
 async def test_asked_for_by_hand_it_does_not_wait(bench: Bench) -> None:
     later = replace(bench.job("backbox"), after="listings")
 
