@@ -57,51 +57,51 @@ class Harm:
     """Whether it is done only after every process was killed: what SQLite keeps beside a file in use is its own."""
     told: bool = False
     """Whether people have to hear of it: somebody opens or uses it and cannot miss the damage."""
+    found: bool = False
+    """Whether `doctor` has to find it; where a log lies beside the file, SQLite may mend it in passing."""
 
 
-def _write(path: Path, data: bytes) -> None:
-    # In place, as a disk or a stray program harms a file; what else belonged to it goes
-    for ending in ("-wal", "-shm"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
-    with path.open("r+b") as file:
+def _write(path: Path, data: bytes, draw: random.Random) -> None:
+    """Put `data` there: in place, as a disk or a stray program does, or as another file, as a copy does."""
+    if draw.random() < 0.5:
+        _deleted(path, draw)
+    with path.open("r+b" if path.exists() else "wb") as file:
         file.truncate(0)
         file.write(data)
 
 
 def _zeros(path: Path, draw: random.Random) -> None:
-    _write(path, bytes(path.stat().st_size))
+    _write(path, bytes(path.stat().st_size), draw)
 
 
 def _noise(path: Path, draw: random.Random) -> None:
-    _write(path, draw.randbytes(path.stat().st_size))
+    _write(path, draw.randbytes(path.stat().st_size), draw)
 
 
 def _noise_behind(path: Path, draw: random.Random) -> None:
     data = path.read_bytes()
     start = draw.randrange(1, 12) * 512
-    _write(path, data[:start] + draw.randbytes(max(0, len(data) - start)))
+    _write(path, data[:start] + draw.randbytes(max(0, len(data) - start)), draw)
 
 
 def _noisy_page(path: Path, draw: random.Random) -> None:
     data = bytearray(path.read_bytes())
     at = 4096 * draw.randrange(max(1, len(data) // 4096))
     data[at : at + 4096] = draw.randbytes(4096)
-    _write(path, bytes(data))
+    _write(path, bytes(data), draw)
 
 
 def _truncated(path: Path, draw: random.Random) -> None:
     data = path.read_bytes()
-    _write(path, data[: draw.choice([0, 1, 99, 4096, 5000, draw.randrange(len(data))])])
+    _write(path, data[: draw.choice([0, 1, 99, 4096, 5000, draw.randrange(len(data))])], draw)
 
 
 def _text(path: Path, draw: random.Random) -> None:
-    _write(path, b"not a ledger at all\n" * draw.randrange(1, 1000))
+    _write(path, b"not a ledger at all\n" * draw.randrange(1, 1000), draw)
 
 
 def _foreign(path: Path, draw: random.Random) -> None:
-    path.unlink()
-    for ending in ("-wal", "-shm"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
+    _deleted(path, draw)
     with closing(plain_sqlite.connect(path)) as connection:
         connection.execute(draw.choice(["CREATE TABLE notes (text)", "CREATE TABLE meta (x)", "CREATE TABLE rule (y)"]))
         connection.commit()
@@ -109,8 +109,7 @@ def _foreign(path: Path, draw: random.Random) -> None:
 
 def _others(path: Path, draw: random.Random) -> None:
     """Put another account's ledger in the place of this one."""
-    for ending in ("-wal", "-shm"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
+    _deleted(path, draw)
     shutil.copyfile(path.with_name(OTHERS), path)
 
 
@@ -215,11 +214,11 @@ def _nothing(path: Path, draw: random.Random) -> None:
 HARMS = [
     Harm("nothing", _nothing),
     Harm("zeros", _zeros),
-    Harm("noise", _noise, told=True),
+    Harm("noise", _noise, found=True),
     Harm("noise behind the header", _noise_behind),
     Harm("a noisy page", _noisy_page),
     Harm("truncated", _truncated),
-    Harm("text", _text, told=True),
+    Harm("text", _text, found=True),
     Harm("another program's database", _foreign, told=True),
     Harm("another account's ledger", _others, told=True),
     Harm("deleted", _deleted),
@@ -482,9 +481,10 @@ class Clinic:
             return "it says nothing of the ledger"
         if must_be_told := [one for one in found if one["level"] != "ok" and not one["hint"]]:
             return f"it has no way out: {must_be_told}"
-        if (harm.told or harm.refused or harm.name.startswith("held")) and all(one["level"] == "ok" for one in found):
+        must = harm.told or harm.found or harm.refused or harm.name.startswith("held")
+        if must and all(one["level"] == "ok" for one in found):
             return f"it finds nothing wrong: {found}"
-        if not harm.refused and "held" not in harm.name and harm.told:
+        if harm.told or harm.found:
             call("sync", "orders")
             again = json.loads(call("doctor", "--json").out)
             if not any("moved aside" in one["message"] for one in again["findings"]):
