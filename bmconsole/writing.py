@@ -108,7 +108,7 @@ class Writing(Cache):
         tasks = [asyncio.create_task(self._in_turn(executor, queue, work)) for queue in queues.values()]
         self._writing.update(tasks)
         for task in tasks:
-            task.add_done_callback(self._writing.discard)
+            task.add_done_callback(self._ended)
         try:
             await work.wait(tasks)
         except asyncio.CancelledError:
@@ -124,6 +124,12 @@ class Writing(Cache):
         if ended and all(intent.state is IntentState.DROPPED and intent.id in executor.faults for intent in ended):
             raise executor.faults[ended[0].id]
         return ended
+
+    def _ended(self, task: asyncio.Task[list[Intent]]) -> None:
+        self._writing.discard(task)
+        # The first fault of a plan is told for all: Python would print the others with their tracebacks
+        if not task.cancelled():
+            task.exception()
 
     async def _in_turn(self, executor: Executor, queue: Sequence[Held], work: "_Work") -> list[Intent]:
         """Carry out the intents of one target one after the other, beside those of a few other targets."""

@@ -43,9 +43,8 @@ def apart(module: str, task: Task) -> Outcome:
             child.wait()
             child.stdout.close()
         errors.seek(0)
-        if child.returncode or (said := errors.read()):
-            errors.seek(0)
-            said = errors.read()
+        said = errors.read()
+        if child.returncode or said:
             outcome.wrong.append(f"it ended with {child.returncode}: {said[-2_000:]}")
     return outcome
 
