@@ -60,11 +60,14 @@ class Files:
         self.history = Database(
             folder / "history.db", HISTORY, way_out="It was not touched. Move it away to begin a new history."
         )
+        way_out = f"It was not touched. “bmconsole restore” puts the newest copy from {self.backups} in its place."
+        journal = folder / "journal.db"
+        backup.refuse_emptied(journal, self.backups, hint=way_out)
         self.journal = Database(
-            folder / "journal.db",
+            journal,
             JOURNAL,
             synchronous="FULL",
-            way_out=f"It was not touched. “bmconsole restore” puts the newest copy from {self.backups} in its place.",
+            way_out=way_out,
             before_migration=lambda connection: backup.before_migration(connection, self.backups, datetime.now(UTC)),
         )
         self.mirror = Database(folder / "mirror.db", MIRROR, rebuildable=True, tell=self._tell)

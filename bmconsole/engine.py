@@ -237,7 +237,7 @@ class Engine:
             if abs(time.time() - float(told["beat"])) > _BEAT_OLD:
                 return None
             return f"{clean(told['program'], limit=20)} (pid {int(told['pid'])})"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def _try_lock(self) -> bool:

@@ -128,7 +128,7 @@ def _without_token(file: Path) -> bytes:
     try:
         text = _TOKEN_LINE.sub("", file.read_text(encoding="utf-8"))
         profiles = tomllib.loads(text).get("profile", {})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DiskTrouble(f"{file} cannot be read.", field=str(file), hint="“bmconsole doctor” tells why.") from error
     if any(isinstance(table, dict) and "token" in table for table in profiles.values()):
         raise DiskTrouble(

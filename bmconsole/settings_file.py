@@ -79,6 +79,8 @@ def read_settings_file(path: Path) -> SettingsFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from None
+    except RecursionError:
+        raise SettingsError(f"{path} is nested too deeply to be settings.") from None
     file = SettingsFile(path, True, text)
     for key in document:
         if key != "profile":

@@ -113,6 +113,8 @@ def _toml(file: Path) -> dict[str, object]:
         raise SettingsError(f"{file} cannot be read: {clean(error, limit=200)}.", field=file.name) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: {clean(error, limit=200)}.", field=file.name) from None
+    except RecursionError:
+        raise SettingsError(f"{file} is nested too deeply.", field=file.name) from None
 
 
 def _fault(file: Path, name: str, message: str, hint: str) -> SettingsError:
@@ -161,9 +163,23 @@ def read_state(file: Path) -> State:
         values = json.loads(file.read_text(encoding="utf-8"))
         for name in ("orders", "listings"):
             values[name] = TableState(**values.get(name, {}))
-        return State(**values)
-    except (OSError, ValueError, TypeError, AttributeError):
+        state = State(**values)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return State()
+    return state if _fits(state) else State()
+
+
+def _fits(kept: State | TableState) -> bool:
+    """Return whether every value is of the kind that this version keeps there."""
+    for name, usual in vars(type(kept)()).items():
+        value = getattr(kept, name)
+        if type(value) is not type(usual):
+            return False
+        if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+            return False
+        if isinstance(value, TableState) and not _fits(value):
+            return False
+    return True
 
 
 def write_state(file: Path, state: State) -> None:

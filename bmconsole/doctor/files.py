@@ -82,6 +82,9 @@ def _private(name: str, paths: Paths, folder: Path) -> Finding:
 def _file(path: Path, schema: Schema) -> Iterator[Finding]:
     name = path.stem
     way_out = _SYNC_AGAIN if schema is MIRROR else _RESTORE if schema is JOURNAL else "Move it away to begin anew."
+    if schema is JOURNAL and backup.is_emptied(path, path.parent / "backups"):
+        yield Finding(name, Level.FAULT, f"{path.name} is damaged: it is empty.", way_out)
+        return
     if not path.exists() or not path.stat().st_size:
         yield Finding(name, Level.OK, f"There is no {path.name} yet.")
         return

@@ -6,11 +6,12 @@ and nothing is left out that happened while nobody was there.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bmconsole.errors import BmError
 from bmconsole.paths import write_private
@@ -26,6 +27,7 @@ STUCK = timedelta(minutes=10)
 
 _STREAMS = ("orders", "listings", "backbox", "watch")
 _AT_ONCE = 1_000
+_NO_ROW = 1 << 62
 
 
 @dataclass
@@ -181,8 +183,19 @@ class Herald:
 
     def _read(self) -> _Marks:
         try:
-            told = json.loads(self._file.read_text(encoding="utf-8"))
-            return _Marks(**told)
-        except (OSError, ValueError, TypeError):
-            # There is none yet, or it is another version's: what is there now counts as told
+            return _marks(json.loads(self._file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
+            # There is none yet, it is another version's, or damaged: what is there now counts as told
             return _Marks()
+
+
+def _marks(told: Mapping[str, Any]) -> _Marks:
+    """Return what was kept; raises TypeError or ValueError where it is of another kind, or no number of a row."""
+    marks = _Marks(**told)
+    single = [number for number in (marks.order, marks.observation, marks.run) if number is not None]
+    for number in (marks.event, *single, *marks.late, *marks.stuck):
+        if type(number) is not int or not 0 <= number < _NO_ROW:
+            raise ValueError("no number of a row")
+    if not isinstance(marks.broken, list) or not all(isinstance(name, str) for name in marks.broken):
+        raise TypeError("no names of streams")
+    return marks

@@ -137,6 +137,6 @@ def _read(path: Path) -> ProcessState | None:
             started=datetime.fromtimestamp(float(told["started"]), UTC),
             silent=max(0.0, time.time() - float(told["beat"])),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         # Gone meanwhile, or of another version: it is seen again after its next beat
         return None

@@ -74,6 +74,22 @@ def restore(source: Path, journal: Path, schema: Schema) -> Path | None:
     return former
 
 
+def is_emptied(journal: Path, folder: Path) -> bool:
+    """Return whether a journal has lost all that it had: it is empty, and there are copies of one in `folder`."""
+    there = health.identity(journal)
+    return there is not None and there.empty and any(_named(folder, pattern) for pattern in (_DAILY, _BEFORE))
+
+
+def refuse_emptied(journal: Path, folder: Path, *, hint: str) -> None:
+    """Refuse an emptied journal: it would be filled as if it were new, and nobody would miss what was in it.
+
+    Raises:
+        Damaged: It is one.
+    """
+    if is_emptied(journal, folder):
+        raise health.damaged(journal, "it is empty", hint=hint)
+
+
 def check(source: Path, schema: Schema) -> None:
     """Make sure that a copy is there and whole.
 

@@ -163,7 +163,7 @@ class Database:
             raise
         except sqlite3.Error as error:
             trouble = health.trouble(self.path, error)
-            if health.is_damage(error) or self._is_broken():
+            if health.is_damage(error) or (self._rebuildable and self._is_broken()):
                 self._start_anew(trouble)
             raise trouble from error
         except Exception:
@@ -245,13 +245,14 @@ class Database:
         migrate(self.path, self._schema, synchronous=self._synchronous, before=self._before)
 
     def _is_broken(self) -> bool:
-        """Return whether a rebuildable file is damaged; asked after an error that damage might explain."""
+        """Return whether the file is damaged; asked after an error that damage might explain."""
         now = time.monotonic()
-        if not self._rebuildable or now - self._checked < _SUSPICION_SECONDS:
+        if now - self._checked < _SUSPICION_SECONDS:
             return False
         self._checked = now
-        # Replaced by an empty database it has no tables any more, and gets them here.
-        self._open()
+        if self._rebuildable:
+            # Replaced by an empty database it has no tables any more, and gets them here.
+            self._open()
         return self._found_broken()
 
     def _found_broken(self) -> bool:

@@ -71,6 +71,9 @@ def damage(path: Path, application_id: int) -> str | None:
         return "it belongs to another program or is another of our files"
     page_size = int.from_bytes(header[16:18], "big")
     pages = int.from_bytes(header[28:32], "big")
+    # Ours are named before they get a table
+    if not owner and size > (65_536 if page_size == 1 else page_size):
+        return "it belongs to another program"
     log = path.with_name(f"{path.name}-wal")
     # The count holds only where the last writer kept it (bytes 92 to 96), and what is missing may be in the log.
     counted = header[24:28] == header[92:96] and not (log.exists() and log.stat().st_size)

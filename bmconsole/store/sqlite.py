@@ -230,6 +230,7 @@ def _apply(connection: Connection, schema: Schema, before: Callable[[Connection]
     if migrations.pending(database):
         if before is not None and applied:
             before(connection)
+        # First, so that whatever has tables and not this is a stranger's
+        connection.execute(f"PRAGMA application_id = {schema.application_id}")
         migrations.apply(database)
-    connection.execute(f"PRAGMA application_id = {schema.application_id}")
     connection.execute(f"PRAGMA user_version = {schema.version}")

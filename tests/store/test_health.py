@@ -17,7 +17,7 @@ from bmconsole.domain.orders import Order
 from bmconsole.errors import DiskTrouble
 from bmconsole.paths import Paths
 from bmconsole.settings import Profile
-from bmconsole.store import events, health, orders
+from bmconsole.store import backup, events, health, orders
 from bmconsole.store.database import Database
 from bmconsole.store.health import Damaged
 from bmconsole.store.orders import OrderRecord
@@ -72,11 +72,17 @@ def stranger(path: Path) -> None:
         connection.execute("CREATE TABLE theirs (id INTEGER)")
 
 
+def nameless_stranger(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE orders (theirs INTEGER)")
+
+
 def gone(path: Path) -> None:
     path.unlink()
 
 
-HARMS = [random_pages, random_everything, cut, cut_to_a_stump, empty, text, stranger, gone]
+HARMS = [random_pages, random_everything, cut, cut_to_a_stump, empty, text, stranger, nameless_stranger, gone]
 
 
 @pytest.fixture
@@ -199,7 +205,7 @@ async def test_an_error_of_our_own_is_not_taken_for_damage(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["journal.db", "history.db"])
-@pytest.mark.parametrize("harm", [random_everything, cut_to_a_stump, text, stranger])
+@pytest.mark.parametrize("harm", [random_everything, cut_to_a_stump, text, stranger, nameless_stranger])
 def test_a_damaged_journal_or_history_is_refused_and_left_as_it_is(
     paths: Paths, folder: Path, name: str, harm: Harm
 ) -> None:
@@ -209,6 +215,30 @@ def test_a_damaged_journal_or_history_is_refused_and_left_as_it_is(
         Files(PROFILE, paths)
     assert "It was not touched" in (caught.value.hint or "")
     assert (folder / name).read_bytes() == before
+
+
+def test_an_emptied_journal_is_not_begun_anew_where_there_are_copies_of_it(paths: Paths, folder: Path) -> None:
+    journal = folder / "journal.db"
+    backup.daily(journal, folder / "backups", NOW)
+    empty(journal)
+    with pytest.raises(Damaged, match="it is empty") as caught:
+        Files(PROFILE, paths)
+    assert "bmconsole restore" in (caught.value.hint or "")
+    assert not journal.stat().st_size
+    journal.unlink()
+    Files(PROFILE, paths).close()
+
+
+async def test_a_row_of_a_damaged_journal_that_is_none_is_told_as_damage(paths: Paths, folder: Path) -> None:
+    files = Files(PROFILE, paths)
+    random_pages(files.journal.path)
+
+    def misread(connection: Connection) -> None:
+        raise ValueError("no row of ours")
+
+    with pytest.raises(Damaged, match=r"journal\.db is damaged"):
+        await files.journal.read(misread)
+    await asyncio.to_thread(files.close)
 
 
 async def test_a_journal_that_vanishes_is_not_begun_anew(tmp_path: Path) -> None:
