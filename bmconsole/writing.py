@@ -29,6 +29,7 @@ from bmconsole.store.leases import Held
 from bmconsole.store.sqlite import connect
 from bmconsole.sync import Sources
 from bmconsole.sync import backbox as backbox_sync
+from bmconsole.sync.courtesy import Courtesy
 from bmconsole.writes.execute import Executor
 from bmconsole.writes.listing_way import ListingWay
 from bmconsole.writes.order_way import KINDS, InvoiceWay, OrderWay
@@ -58,10 +59,15 @@ class Writing(Cache):
         self._running: set[asyncio.Future[Intent]] = set()
         self._closing = False
         self._turns: dict[str, asyncio.Lock] = {}
+        self._courtesy = Courtesy()
 
     def now(self) -> datetime:
         """Return the server's clock, UTC."""
         return self._remote.now()
+
+    def attend(self) -> None:
+        """The operator did something: reading pages waits a moment."""
+        self._courtesy.attend()
 
     async def observe_soon(self, listing: str) -> None:
         """Have a listing's backbox looked at as soon as it has followed a change of ours."""
@@ -219,6 +225,7 @@ class Writing(Cache):
             note=self.note,
             now=self.now,
             per_second=self._per_second,
+            courtesy=self._courtesy,
         )
 
     def _per_second(self, rule: str) -> float:

@@ -3,12 +3,13 @@
 import asyncio
 import sys
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.events import Event, InputEvent
 from textual.worker import WorkerFailed
 
 from bmconsole.console.frame import Frame
@@ -23,11 +24,16 @@ from bmconsole.errors import BmError, UsageError
 from bmconsole.faults import watch_tasks
 
 if TYPE_CHECKING:
+    from bmconsole.domain.pricing_views import PauseRow
     from bmconsole.paths import Paths
     from bmconsole.settings import Profile
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything changed."""
+RENEW_EVERY = 1.0
+"""Seconds between two readings of what is on screen, while it goes on changing; the first change shows at once."""
+PROGRESS_EVERY = 0.25
+"""Seconds between two paintings of how far a sync is."""
 STATUS_EVERY = 1.0
 """Seconds between two renewals of the status line; its counts are renewed only where something changed."""
 COUNTS_EVERY = 30.0
@@ -82,11 +88,19 @@ class ConsoleApp(Frame):
         self._opening: asyncio.Future[WorkspaceLike] | None = None
         self._workspace: WorkspaceLike | None = None
         self._complaint = ""
+        self._told = 0.0
+        self._pauses: Sequence[PauseRow] | None = None
         self._story: asyncio.Future[None] | None = None
 
     def on_mount(self) -> None:
         super().on_mount()
         self._start()
+
+    async def on_event(self, event: Event) -> None:
+        """Have the background wait for what the operator does."""
+        if isinstance(event, InputEvent) and self._workspace is not None:
+            self._workspace.attend()
+        await super().on_event(event)
 
     @work(group="story", exclusive=True)
     async def tell(self, story: Coroutine[object, object, None]) -> None:
@@ -205,7 +219,7 @@ class ConsoleApp(Frame):
 
     async def _watch(self, workspace: WorkspaceLike) -> None:
         renewed = painted = counted = time.monotonic()
-        stale = False
+        read, behind, stale = 0.0, False, False
         while self.is_running:
             if self._terminal_is_gone():
                 await self._end_story()
@@ -213,21 +227,22 @@ class ConsoleApp(Frame):
                 leave()
             try:
                 changed = await workspace.changed()
-                stale = stale or changed
+                stale, behind = stale or changed, behind or changed
                 now = time.monotonic()
-                if changed:
+                if behind and now - read >= RENEW_EVERY:
                     self.current.renew()
+                    read, behind = now, False
                 elif now - painted >= REPAINT_EVERY:
                     self.current.repaint()
                     painted = now
                 if now - renewed >= STATUS_EVERY:
+                    await self._show_pauses(workspace, changed=stale)
                     if stale or now - counted >= COUNTS_EVERY or self.status is None:
                         stale, counted = False, now
                         self.status = await workspace.status()
                     else:
                         self._renew_machine(workspace, self.status)
                     renewed = now
-                    await self._show_pauses(workspace)
                 self._complaint = ""
             except BmError as error:
                 self._complain_once(error)
@@ -252,8 +267,11 @@ class ConsoleApp(Frame):
 
     # The pause of repricing.
 
-    async def _show_pauses(self, workspace: WorkspaceLike) -> None:
-        self.pause_banner.tell(await workspace.pauses(), workspace.now())
+    async def _show_pauses(self, workspace: WorkspaceLike, *, changed: bool = True) -> None:
+        """Show what is paused; read again only where something changed."""
+        if changed or self._pauses is None:
+            self._pauses = await workspace.pauses()
+        self.pause_banner.tell(self._pauses, workspace.now())
 
     @work(exclusive=True, group="pause")
     async def action_pause_repricing(self) -> None:
@@ -295,7 +313,10 @@ class ConsoleApp(Frame):
             self.status_line.progress = None
 
     def _progress(self, progress: Progress) -> None:
-        self.status_line.progress = progress
+        shown, now = self.status_line.progress, time.monotonic()
+        if shown is None or shown.stream != progress.stream or now - self._told >= PROGRESS_EVERY:
+            self._told = now
+            self.status_line.progress = progress
 
     def _report(self, result: PassResult) -> None:
         words = f"{count(result.seen)} {result.stream} seen, {count(result.changed)} changed"

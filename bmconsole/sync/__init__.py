@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from bmconsole.domain.views import Progress
 from bmconsole.store.database import Database
+from bmconsole.sync.courtesy import Courtesy
 
 if TYPE_CHECKING:
     # HTTP is imported by the first request
@@ -51,6 +52,8 @@ class Sources:
     local: Callable[[], datetime] = _local_now
     """This machine's clock, UTC: only to see whether the server's jumps."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    courtesy: Courtesy = field(default_factory=Courtesy)
+    """Lets an operator go first."""
 
     @asynccontextmanager
     async def alone(self, stream: str) -> AsyncIterator[None]:

@@ -45,6 +45,7 @@ class ListingsSource:
             _named,
             self._fields,
             asked_at=asked_at,
+            courtesy=self.sources.courtesy,
         )
 
     def key(self, record: ListingRecord) -> str:

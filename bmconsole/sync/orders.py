@@ -72,6 +72,7 @@ class OrdersSource:
             _named,
             self._fields,
             asked_at=asked_at,
+            courtesy=self.sources.courtesy,
         )
 
     def key(self, record: OrderRecord) -> str:

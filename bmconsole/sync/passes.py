@@ -107,6 +107,7 @@ class Walk(Generic[R]):
     async def _take(self, number: int) -> None:
         page = await self.source.fetch(number)
         self.pages += 1
+        await self.sources.courtesy.step()
         news = await self.sources.mirror.write(lambda connection: self._keep(connection, number, page))
         if news:
             kind = _kind(self.source.family)

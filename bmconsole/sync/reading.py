@@ -1,6 +1,5 @@
 """Reads a page of the API: good records, those to put aside, and what the records are made of."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from bmconsole.backmarket.wire import InvalidRecord, Record
 from bmconsole.backmarket.wirejson import dumps
 from bmconsole.domain.text import clean
 from bmconsole.store.quarantine import Rejected
+from bmconsole.sync.courtesy import Courtesy
 from bmconsole.sync.fields import Fields, Shape, shape_of
 
 R = TypeVar("R")
@@ -50,12 +50,27 @@ async def read_page(
     fields: Fields,
     *,
     asked_at: datetime,
+    courtesy: Courtesy,
 ) -> FetchedPage[R]:
     """Tell the records of a page apart. Of records with the same id the first counts; one that differs is put aside.
 
     `named` returns the id of a record that cannot be read, as it would be the key of a good one, or None; such a record
     is told from others by its text.
     """
+    async with courtesy.alone():
+        return await _read(page, parse, key, named, fields, asked_at=asked_at, courtesy=courtesy)
+
+
+async def _read(
+    page: Page,
+    parse: Callable[[Record, str], R],
+    key: Callable[[R], str],
+    named: Callable[[Record], str | None],
+    fields: Fields,
+    *,
+    asked_at: datetime,
+    courtesy: Courtesy,
+) -> FetchedPage[R]:
     good: dict[str, tuple[R, str]] = {}
     bad: list[tuple[str, str, str]] = []
     keys: list[str] = []
@@ -63,7 +78,7 @@ async def read_page(
     shapes: Counter[frozenset[str]] = Counter()
     for place, record in enumerate(page.records):
         if place % _AT_ONCE == _AT_ONCE - 1:
-            await asyncio.sleep(0)
+            await courtesy.step()
         raw = dumps(record)
         paths, news = fields.of(record)
         shapes[paths] += 1

@@ -335,7 +335,9 @@ def main() -> None:
                 line(f"{name}, first page", f"{theirs[name]:.1f} ms", f"{ms:.1f} ms", ms / theirs[name], "≤ 1 ×")
             console.type(":sync orders\r")
             console.drain(1.5)
-            timed(console, ":orders buyer~Buyer\r", str(newest))
+            # Counted, it is in force; its first row may have been on screen before
+            timed(console, ":orders buyer~Buyer\r", " of ")
+            console.drain(1.0)
             busy = keys(console, newest, -1, min(asked.keys, 300), random)
             still = "syncing" if b"left" in console._since or b"sync" in console._since else "ended"
             for share, bar in ((0.5, ""), (0.95, "≤ 1.3 ×")):
