@@ -203,11 +203,16 @@ async def shoot(name: str, sandbox: RunningSandbox, profile: Profile, paths: Pat
         await until(lambda: app.status is not None and any(job.next_run for job in app.status.jobs))
         await prepare(Scene(pilot, sandbox, listing))
         await pilot.pause()
-        # The font comes from the machine that shows the picture, not from a network.
-        svg = re.sub(r',?\s*url\("https:[^)]*\) format\("\w+"\)', "", app.export_screenshot(title="bmconsole"))
+        keep(app, name, size[0])
+
+
+def keep(app: ConsoleApp, name: str, columns: int) -> None:
+    """Write what a console shows, as SVG and PNG."""
+    # The font comes from the machine that shows the picture, not from a network.
+    svg = re.sub(r',?\s*url\("https:[^)]*\) format\("\w+"\)', "", app.export_screenshot(title="bmconsole"))
     (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
     png = FOLDER / f"{name}.png"
-    cairosvg.svg2png(bytestring=with_fallbacks(svg).encode(), write_to=str(png), output_width=10 * size[0])
+    cairosvg.svg2png(bytestring=with_fallbacks(svg).encode(), write_to=str(png), output_width=10 * columns)
 
 
 def with_fallbacks(svg: str) -> str:
