@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-HOLD_SECONDS = 0.06
+HOLD_SECONDS = 0.1
 """How long reading waits after a key: until what it did is painted. Then it goes on by one step at least, however fast
 keys follow each other."""
 
