@@ -22,13 +22,13 @@ class LedgerDatabase:
     Args:
         path: The file, on a local disk.
         program: What people would call this process.
-        settle_in: Called within the first transaction of every file that is opened; its argument says whether a file
-            that is empty now had contents that nobody knows.
+        settle_in: Called within the first transaction of every file that is opened; its arguments say whether a file
+            that is empty now had contents that nobody knows, and whether it is older than it should be.
     """
 
     connection: Connection
 
-    def __init__(self, path: Path, program: str, settle_in: Callable[[bool], None]) -> None:
+    def __init__(self, path: Path, program: str, settle_in: Callable[[bool, bool], None]) -> None:
         self.path = path
         self.process = 0
         self._program = program
@@ -171,7 +171,7 @@ class LedgerDatabase:
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             ledger_file.claim(self.connection, self.path)
-            self._settle_in(lost)
+            self._settle_in(lost, lives.forgotten(self._folder, ledger_file.processes(self.connection)))
             self.connection.execute("COMMIT")
         except BaseException:
             self.connection.close()

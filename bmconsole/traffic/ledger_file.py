@@ -146,6 +146,12 @@ def check_owner(connection: Connection, path: Path) -> None:
         raise ValueError("the ledger of another account")
 
 
+def processes(connection: Connection) -> set[int]:
+    """Return the processes that the file knows; none where it has no tables yet."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {number for (number,) in connection.execute("SELECT id FROM process")} if "process" in tables else set()
+
+
 def _mark(path: Path) -> int:
     return int.from_bytes(blake2b(path.name.encode(), digest_size=4).digest(), "big", signed=True)
 

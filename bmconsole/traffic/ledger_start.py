@@ -14,6 +14,10 @@ from bmconsole.traffic.clock import Clock, same_boot
 from bmconsole.traffic.rules import rule_of
 from bmconsole.traffic.state import RuleState
 
+_UNDER_WAY = 60.0
+"""Seconds that a request may take from the journal to its arrival: the journal tells when it left, and a window begins
+when it arrived."""
+
 
 class Past(Protocol):
     """What was sent before, for rules of hours and days, told by the journal."""
@@ -27,7 +31,9 @@ def nothing_known(rule: str, since: float) -> Iterable[tuple[float, int]]:
     return ()
 
 
-def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, lost: bool) -> set[str]:
+def take_over(
+    connection: Connection, book: Book, clock: Clock, past: Past, *, lost: bool, older: bool = False
+) -> set[str]:
     """Bring the file and the book's states together, within the caller's transaction; returns the rules concerned.
 
     Args:
@@ -36,6 +42,7 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
         clock: The boot-based clock, and UTC.
         past: Rebuilds the rules of hours and days.
         lost: Whether a file that is empty now had contents that nobody knows.
+        older: Whether what was written last is gone, as it is without the log that a killed process left.
 
     Raises:
         LedgerUnusable: A newer version made the file.
@@ -70,7 +77,7 @@ def take_over(connection: Connection, book: Book, clock: Clock, past: Past, *, l
                 _recall(state, past, now, utc)
         else:
             # Without a boot nobody knows on which clock its times are
-            sound = _load(connection, state, row, flying.get(name, 0)) and meta is not None
+            sound = _load(connection, state, row, flying.get(name, 0)) and meta is not None and not older
         if not sound:
             _doubt(state, past, now, utc)
         elif shift is not None:
@@ -130,5 +137,5 @@ def _recall(state: RuleState, past: Past, now: float, utc: float) -> None:
     """Count what the journal knows of a rule of hours or days that the ledger does not know."""
     window = state.rule.window
     if not state.rule.short:
-        for sent, cost in past(state.name, utc - window):
-            state.add_past(now - max(0.0, utc - sent) + window, cost)
+        for sent, cost in past(state.name, utc - window - _UNDER_WAY):
+            state.add_past(now - max(0.0, utc - sent) + _UNDER_WAY + window, cost)

@@ -80,6 +80,12 @@ def bury(folder: Path, number: int) -> None:
         _path(folder, number).unlink(missing_ok=True)
 
 
+def forgotten(folder: Path, known: Collection[int]) -> bool:
+    """Return whether a process died whose ledger knows nothing of it: what it wrote there is gone."""
+    numbers = (path.suffix[1:] for path in folder.glob("life.*"))
+    return any(number.isdigit() and int(number) not in known and not lives(folder, int(number)) for number in numbers)
+
+
 def tidy(folder: Path, known: Collection[int]) -> None:
     """Take away what dead processes left that are in no ledger any more."""
     for path in folder.glob("life.*"):

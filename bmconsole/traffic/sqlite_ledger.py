@@ -383,12 +383,12 @@ class SqliteLedger:
         for event in told:
             self._tell(event)
 
-    def _settle_in(self, lost: bool) -> None:
+    def _settle_in(self, lost: bool, older: bool) -> None:
         """Take over a file that was opened, requests in flight along, if another file was in its place before."""
         flights = self._book.flights
         self._book = Book(self._rules)
         self._book.flights = flights
-        self._dirty |= take_over(self._connection, self._book, self._clock, self._past, lost=lost)
+        self._dirty |= take_over(self._connection, self._book, self._clock, self._past, lost=lost, older=older)
         self._fresh |= self._dirty
         self._database.join(self._console)
         self._wishes.forget()

@@ -301,6 +301,11 @@ class Case:
 
     async def _live(self) -> None:
         await self._other_account()
+        if self.draw.random() < 0.5:
+            # One that ended as it should: what it did is in the file itself, no longer in its log
+            former = await self._join()
+            await self._send(former, self.draw.randrange(0, 5))
+            await former.controller.aclose()
         members = [await self._join() for _ in range(self.draw.randrange(1, 4))]
         first = [asyncio.create_task(self._send(one, self.draw.randrange(0, 9))) for one in members]
         await asyncio.sleep(self.draw.choice([0.0, 0.05, 1.0, 12.0, 30.0]))
