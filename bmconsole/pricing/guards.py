@@ -86,6 +86,9 @@ class Trial:
 
 
 _HALF = Decimal("0.5")
+_LADDER = GUARDS[9]
+_TO_WIN = frozenset({"win_small", "win", "match", "undercut", "raise"})
+"""The strategies that cut in order to win; a cut by `raise` goes back to the price that won."""
 _THIN = Check("margin-tier", "flag", "a thin margin")
 _ALL_PASSED = tuple(Check(name) for name in GUARDS[:13])
 
@@ -246,7 +249,7 @@ def bounds(trial: Trial) -> bool:
 
 
 def grade_ladder(trial: Trial) -> bool:
-    """Guard 10: a better grade of the same product is never cheaper."""
+    """Guard 10: a better grade of the same product is never cheaper. A cut that would not win any more stops here."""
     view = trial.view
     if not trial.limits.ladder or (view.facts.better is None and view.facts.worse is None):
         return True
@@ -258,7 +261,7 @@ def grade_ladder(trial: Trial) -> bool:
         low, under = view.facts.worse.minor, "a worse grade"
     if view.facts.better is not None and (high is None or view.facts.better.minor < high):
         high, over = view.facts.better.minor, "a better grade"
-    return _clamp(trial, "grade-ladder", low, high, under, over)
+    return _clamp(trial, _LADDER, low, high, under, over)
 
 
 def _clamp(trial: Trial, guard: str, low: int, high: int | None, under: str, over: str) -> bool:
@@ -273,6 +276,10 @@ def _clamp(trial: Trial, guard: str, low: int, high: int | None, under: str, ove
         return trial.stop(guard, f"{limit} leaves no room for {text(wanted)}")
     if trial.wish.strategy == "standalone" and target == trial.view.floor:
         return trial.stop(guard, f"without data never to {limit}")
+    shortened = wanted < target < trial.price and trial.wish.strategy in _TO_WIN
+    if guard == _LADDER and shortened and not _wins(trial.view, target):
+        # As in guard 6: a cut that does not win only costs
+        return trial.stop(guard, f"{limit} would not win, {text(wanted)} is wanted")
     trial.target = target
     trial.say(guard, "clamp", f"{text(wanted)} clamped to {limit}")
     if not (step(trial) and sanity(trial)):
@@ -280,6 +287,12 @@ def _clamp(trial: Trial, guard: str, low: int, high: int | None, under: str, ove
     if trial.target < low or (high is not None and trial.target > high):
         return trial.stop(guard, f"{limit} is more than a step away")
     return True
+
+
+def _wins(view: View, target: int) -> bool:
+    """Return whether a price is low enough to win, as far as the observation tells."""
+    t, w = view.price_to_win, view.winner_price
+    return target <= t if t is not None else w is not None and target < w
 
 
 def dead_band(trial: Trial) -> bool:

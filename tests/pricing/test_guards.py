@@ -292,8 +292,11 @@ def test_a_raise_stays_in_the_band_of_backpricer_where_the_price_is_in_it() -> N
 
 
 def test_a_worse_grade_is_never_dearer_nor_a_better_one_cheaper() -> None:
-    worse = made(offer(worse="494"))
-    assert (text(worse.target), word(worse, "grade-ladder")) == ("494.00", "clamp")
+    ruled = rules("below_floor", params=Params(below_floor="floor"))
+    worse = made(
+        offer(price="410", worse="405", box=box(price_to_win="390"), past=past(average="410", anchor="400")), ruled
+    )
+    assert (text(worse.target), word(worse, "grade-ladder")) == ("405.00", "clamp")
     better = made(offer(better="507", box=box(price_to_win="520")))
     assert (text(better.target), word(better, "grade-ladder")) == ("507.00", "clamp")
     stuck = made(offer(worse="501"), approved=True)
@@ -302,6 +305,30 @@ def test_a_worse_grade_is_never_dearer_nor_a_better_one_cheaper() -> None:
     assert (upside_down.decision, word(upside_down, "grade-ladder")) == (Verdict.SKIP, "skip")
     free = made(offer(worse="494"), rules("win", limits=Limits(ladder=False)))
     assert text(free.target) == "490.00"
+
+
+@pytest.mark.parametrize("name", ["win", "win_small", "match", "undercut"])
+def test_a_cut_that_the_ladder_keeps_from_winning_is_not_made(name: str) -> None:
+    decision = made(offer(worse="494"), rules(name), approved=True)
+    assert (decision.target, decision.decision, word(decision, "grade-ladder")) == (None, Verdict.SKIP, "skip")
+    assert "a worse grade 494.00 would not win" in decision.reason
+
+
+def test_a_cut_that_the_ladder_shortens_is_made_where_it_wins_all_the_same() -> None:
+    under = Params(undercut_step=Amounts(each=(eur("5"),)))
+    known = made(offer(worse="488"), rules("undercut", params=under))
+    assert (text(known.wanted), text(known.target), word(known, "grade-ladder")) == ("485.01", "488.00", "clamp")
+    unknown = offer(worse="488", box=box(price_to_win=None))
+    assert text(made(unknown, rules("undercut", params=under)).target) == "488.00"
+    even = offer(worse="490.01", box=box(price_to_win=None))
+    assert made(even, rules("undercut", params=under)).target is None
+
+
+def test_a_raise_that_was_lost_goes_back_to_what_won_or_not_at_all() -> None:
+    changes = (change(6 * HOUR, "490", "500"),)
+    lost = offer(past=past(changes=changes, won_at=eur("490"), lost_at=eur("500")), box=box(price_to_win="489"))
+    assert text(made(lost, rules("raise")).target) == "490.00"
+    assert made(replace(lost, worse=eur("494")), rules("raise")).target is None
 
 
 def test_a_ladder_more_than_a_step_away_stops() -> None:

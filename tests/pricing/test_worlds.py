@@ -73,6 +73,11 @@ def test_the_judge_notices_a_forgotten_ceiling(monkeypatch: pytest.MonkeyPatch) 
     assert any("over the ceiling" in fault for fault in found())
 
 
+def test_the_judge_notices_cuts_that_the_ladder_keeps_from_winning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "_wins", lambda view, target: True)
+    assert any("keeps from winning" in fault for fault in found())
+
+
 def test_the_judge_notices_mixed_currencies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "foreign", lambda facts: None)
     assert any("guard 3" in fault for fault in found())

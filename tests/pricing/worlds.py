@@ -544,6 +544,7 @@ class _Judge:
                 yield "guard 10: dearer than a better grade"
             if facts.worse is not None and target < facts.worse.minor:
                 yield "guard 10: cheaper than a worse grade"
+            yield from self.cut_in_vain(target, price)
         moved = abs(target - price)
         floor = made.floor.minor if made.floor is not None else 0
         follows = self.rule is not None and self.rule.backpricer and made.min_price is not None
@@ -553,6 +554,25 @@ class _Judge:
             moved = price if facts.min_price.minor < floor else max(moved, facts.min_price.minor - floor)
         if moved < 1 or moved < Fraction(limits.dead_band) * price:
             yield f"guard 11: only {moved}"
+
+    def cut_in_vain(self, target: int, price: int) -> Iterator[str]:
+        """Cuts that were to win, and would not: they end on the price of a worse grade."""
+        box, worse, wanted = self.facts.box, self.facts.worse, self.made.wanted
+        if self.made.strategy not in ("win", "win_small", "match", "undercut", "raise") or target >= price:
+            return
+        if box is None or worse is None or target != worse.minor or wanted is None or wanted.minor >= target:
+            return
+        # Where the floor, or a `min_price`, lies on the very price of the worse grade, it was not the ladder's doing
+        least = self.facts.min_price
+        if self.made.floor == worse or (least is not None and least.minor == worse.minor):
+            return
+        t, w = box.price_to_win, box.winner_price
+        if t is not None and t.minor > 0:
+            wins = target <= t.minor
+        else:
+            wins = w is not None and w.minor > 0 and target < w.minor
+        if not wins:
+            yield "guard 10: a cut that the ladder keeps from winning"
 
     def permission(self) -> Iterator[str]:
         case, facts, rule, verdict = self.case, self.facts, self.rule, str(self.made.decision)
