@@ -81,13 +81,18 @@ def plan(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking, again and again, what grows here: all of it stays, none is a cycle."""
+    """Keep the garbage collector from walking, again and again, what grows here: all of it stays, none is a cycle.
+
+    Nor does it walk it once in the end: what was made counts as old at once, as it would after that walk.
+    """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 
