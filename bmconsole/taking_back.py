@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from bmconsole.domain.bulk import Refusal
+from bmconsole.domain.bulk import MANY_ROWS, Refusal
 from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState, Values
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.priority import Priority
@@ -15,7 +15,7 @@ from bmconsole.domain.views import WritePlan
 from bmconsole.errors import Conflict, Guarded, NotFound, UsageError
 from bmconsole.store import leases
 from bmconsole.store.leases import Held
-from bmconsole.writes.bulk import MANY_ROWS, also_confirm, duration, seconds_for, summary
+from bmconsole.writes.bulk import also_confirm, duration, seconds_for, summary
 from bmconsole.writes.orders import invoice_want
 from bmconsole.writes.undo import overwrite_plan, plan_undo, refusal
 from bmconsole.writing import AT_ONCE, Writing

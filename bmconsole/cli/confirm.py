@@ -31,17 +31,26 @@ def confirm(call: Call, plan: WritePlan, *, yes: bool, confirmed: int | None) ->
     Raises:
         Guarded: It was declined, or nobody can be asked and the option is missing.
     """
+    why = (clean(plan.why_confirm) or f"{plan.confirm} rows change") if plan.confirm else ""
+    make_sure(call, "Write this?", plan.confirm, why, yes=yes, confirmed=confirmed)
+
+
+def make_sure(call: Call, question: str, rows: int, why: str, *, yes: bool, confirmed: int | None) -> None:
+    """Ask a question, and for the number of rows besides where there is a `why`.
+
+    Raises:
+        Guarded: It was declined, or nobody can be asked and the option is missing.
+    """
     ask = call.may_ask() and not call.json
-    if not yes and not (ask and click.confirm("Write this?", err=True)):
+    if not yes and not (ask and click.confirm(question, err=True)):
         raise _declined(ask, "--yes", "shows and accepts the diff")
-    if not plan.confirm or confirmed == plan.confirm:
+    if not why or confirmed == rows:
         return
-    why = clean(plan.why_confirm) or f"{plan.confirm} rows change"
     if confirmed is None and ask:
         call.say(f"{why}.")
-        if click.prompt("Type the number of rows", err=True, type=int) == plan.confirm:
+        if click.prompt("Type the number of rows", err=True, type=int) == rows:
             return
-    raise _declined(ask and confirmed is None, f"--confirm {plan.confirm}", f"is needed besides: {why}")
+    raise _declined(ask and confirmed is None, f"--confirm {rows}", f"is needed besides: {why}")
 
 
 def _declined(asked: bool, option: str, what: str) -> Guarded:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-import click
-
+from bmconsole.cli.confirm import make_sure
 from bmconsole.cli.frame import Call
 from bmconsole.cli.output import print_json, print_table
 from bmconsole.domain.decisions import Decision
 from bmconsole.domain.money import Money
-from bmconsole.domain.pricing_views import DecisionRow, RepriceResult
+from bmconsole.domain.pricing_views import DecisionRow, RepriceResult, asked_besides
+from bmconsole.domain.text import clean
 from bmconsole.errors import Guarded, Partial
 
 _MOST_SHOWN = 100
@@ -54,11 +54,11 @@ def print_decisions(call: Call, rows: Sequence[DecisionRow]) -> None:
     )
 
 
-def confirm_decisions(call: Call, rows: Sequence[DecisionRow], *, yes: bool) -> None:
-    """Show the changes on stderr, and make sure that the operator accepts them.
+def confirm_decisions(call: Call, rows: Sequence[DecisionRow], *, yes: bool, confirmed: int | None) -> None:
+    """Show the changes on stderr, and make sure that the operator accepts them; very many or far ones by their number.
 
     Raises:
-        Guarded: They were declined, or nobody can be asked and --yes is missing.
+        Guarded: They were declined, or nobody can be asked and --yes or --confirm is missing.
     """
     many = len(rows) > _MOST_SHOWN
     for row in rows[: _FIRST_SHOWN if many else None]:
@@ -66,15 +66,8 @@ def confirm_decisions(call: Call, rows: Sequence[DecisionRow], *, yes: bool) -> 
     if many:
         call.say(f"… and {len(rows) - _FIRST_SHOWN} more changes.")
     call.say("Each is observed again and decided again before it is written.")
-    if yes:
-        return
-    if call.may_ask() and not call.json:
-        if click.confirm(f"Write {len(rows)} prices?", err=True):
-            return
-        raise Guarded("Not confirmed; nothing was written.", field="confirm")
-    raise Guarded(
-        "Nothing was written: it was not confirmed.", field="confirm", hint="--yes shows and accepts the changes."
-    )
+    why = clean(asked_besides([row.decision for row in rows]))
+    make_sure(call, f"Write {len(rows)} prices?", len(rows), why, yes=yes, confirmed=confirmed)
 
 
 def finish(call: Call, result: RepriceResult) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bmconsole.cli import repricing_looks
-from bmconsole.cli.carry import ProgressLine
+from bmconsole.cli.carry import ProgressLine, accepting
 from bmconsole.cli.decisions import confirm_decisions, finish, print_decisions
 from bmconsole.cli.frame import Call, Command, Group
 from bmconsole.cli.output import print_json, print_table
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--apply", "apply_", is_flag=True, help="Write what is decided; each is decided again right before.")
-@click.option("--yes", is_flag=True, help="Accept the plan without being asked.")
+@accepting
 @click.pass_context
-def reprice(context: click.Context, apply_: bool, yes: bool) -> int:
+def reprice(context: click.Context, apply_: bool, yes: bool, confirmed: int | None) -> int:
     """Say what repricing would do, and why; with --apply, do it.
 
     From what was last observed. A dry run writes nothing. --apply writes in every mode but off: each listing is
     observed again and decided again by the same rules, and written only if every guard still passes.
     """
     if context.invoked_subcommand is not None:
-        if apply_ or yes:
-            raise UsageError("--apply and --yes go without a command behind them.", field="apply")
+        if apply_ or yes or confirmed is not None:
+            raise UsageError("--apply, --yes and --confirm go without a command behind them.", field="apply")
         return 0
     call = context.ensure_object(Call)
-    if yes and not apply_:
-        raise UsageError("--yes goes with --apply.", field="yes")
-    return _apply(call, yes) if apply_ else _plan(call)
+    if (yes or confirmed is not None) and not apply_:
+        raise UsageError("--yes and --confirm go with --apply.", field="yes" if yes else "confirm")
+    return _apply(call, yes, confirmed) if apply_ else _plan(call)
 
 
 def _plan(call: Call) -> int:
@@ -53,7 +53,7 @@ def _plan(call: Call) -> int:
     return call.run(work, auth="skip")
 
 
-def _apply(call: Call, yes: bool) -> int:
+def _apply(call: Call, yes: bool, confirmed: int | None) -> int:
     async def work(workspace: "Workspace") -> int:
         plan = await workspace.plan_repricing(approved=True)
         chosen = [row for row in plan.decisions if row.decision.decision == "write"]
@@ -61,7 +61,7 @@ def _apply(call: Call, yes: bool) -> int:
             call.say("There is nothing to change.")
             return 0
         if plan.breaker is None and workspace.profile.access != "viewer":
-            confirm_decisions(call, chosen, yes=yes)
+            confirm_decisions(call, chosen, yes=yes, confirmed=confirmed)
         line = ProgressLine(call)
         try:
             result = await workspace.apply_repricing(plan, show=line.show)
@@ -76,9 +76,11 @@ def _apply(call: Call, yes: bool) -> int:
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Everything that waits.")
 @click.option("--run", metavar="RUN", help="Everything that waits of one run.")
-@click.option("--yes", is_flag=True, help="Accept them without being asked.")
+@accepting
 @click.pass_obj
-def approve(call: Call, ids: tuple[int, ...], everything: bool, run: str | None, yes: bool) -> int:
+def approve(
+    call: Call, ids: tuple[int, ...], everything: bool, run: str | None, yes: bool, confirmed: int | None
+) -> int:
     """Write decisions that wait; without IDs, --all or --run, list them.
 
     Each is observed again and decided again first, and written only if every guard still passes.
@@ -101,7 +103,7 @@ def approve(call: Call, ids: tuple[int, ...], everything: bool, run: str | None,
             call.say("Nothing waits for approval.")
             return 0
         if workspace.profile.access != "viewer":
-            confirm_decisions(call, rows, yes=yes)
+            confirm_decisions(call, rows, yes=yes, confirmed=confirmed)
         line = ProgressLine(call)
         try:
             result = await workspace.approve([row.id for row in rows], show=line.show)

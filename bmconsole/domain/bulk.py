@@ -1,9 +1,15 @@
 """What came of a file of changes: a plan, and what is wrong with which line."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bmconsole.domain.views import WritePlan
 from bmconsole.errors import BmError
+
+MANY_ROWS = 50
+"""How many rows may be written without the number being confirmed besides."""
+BIG_JUMP = Decimal(20)
+"""By how many per cent a price may move without that, where nobody typed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What the faces show of repricing: frozen values that the workspace hands out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from bmconsole.domain.bulk import LineFault
+from bmconsole.domain.bulk import BIG_JUMP, MANY_ROWS, LineFault
 from bmconsole.domain.costs import Cost
 from bmconsole.domain.decisions import Decision, Standing
 from bmconsole.domain.intents import Intent
@@ -356,3 +356,18 @@ class Replay:
     offers: int
     observations: int
     sides: tuple[ReplaySide, ...]
+
+
+def asked_besides(decisions: Sequence[Decision]) -> str:
+    """Return why the number of these prices has to be confirmed before they are written; empty where it need not."""
+    whys = [f"{len(decisions)} prices change"] if len(decisions) > MANY_ROWS else []
+    far = [each for each in decisions if _jumps(each)]
+    if far:
+        more = f", and {len(far) - 1} more" if len(far) > 1 else ""
+        whys.append(f"{far[0].sku} {far[0].market} changes by more than {BIG_JUMP} %{more}")
+    return "; ".join(whys)
+
+
+def _jumps(decision: Decision) -> bool:
+    old, new = decision.old, decision.target
+    return old is not None and new is not None and abs(new.minor - old.minor) * 100 > BIG_JUMP * old.minor

@@ -5,13 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from bmconsole.domain.bulk import BIG_JUMP, MANY_ROWS
 from bmconsole.domain.intents import LISTING, Change, Intent
 from bmconsole.domain.views import WritePlan
 
-MANY_ROWS = 50
-"""How many rows may be written without the number being confirmed besides."""
-BIG_JUMP = Decimal(20)
-"""By how many per cent an imported price may move without that."""
 _READS_A_WRITE = 2
 _LIMITS = {"edge": "200/10", "sensitive": "20/10", "sku_lines": "2000/3600"}
 _NAMES = {"price": "prices", "min_price": "least prices", "quantity": "stocks", "comment": "comments"}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bmconsole.domain import pricing_views
+
 from .conftest import Run
 
 KEYS = ("listing", "sku", "market", "decision", "strategy", "old", "target", "floor", "ceiling", "guards", "reason")
@@ -74,6 +76,32 @@ def test_apply_needs_a_yes_writes_and_can_be_undone(run: Run, priced: Path) -> N
     one = run("reprice", "show", next(iter(wanted))[0], "--json").rows[0]
     assert (one["state"], one["again"][0]["state"]) == ("written", "written")
     assert run("reprice", "show", "sku:none").code == 1
+
+
+def test_many_prices_or_a_big_jump_need_their_number_besides(
+    run: Run, priced: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pricing_views, "MANY_ROWS", 1)
+    before = run("writes", "list", "--json").rows
+    many = len([row for row in run("reprice", "--json").rows if row["target"]])
+    assert many > 1
+    refused = run("reprice", "--apply", "--yes", "--json")
+    assert (refused.code, refused.error["code"]) == (5, "guard")
+    assert refused.error["hint"] == f"--confirm {many} is needed besides: {many} prices change."
+    assert run("reprice", "--apply", "--yes", "--confirm", str(many + 1)).code == 5
+    assert run("reprice", "--confirm", str(many)).code == 2
+    assert run("reprice", "--confirm", str(many), "rules").code == 2
+    rules(priced, '[guards]\nrun_mean = 0.01\n\n[[rule]]\nname = "all"\nstrategy = "win"\n')
+    assert run("reprice", "--apply", "--yes", "--confirm", str(many)).code == 5
+    waiting = run("reprice", "approve", "--json").rows
+    refused = run("reprice", "approve", "--all", "--yes", "--json")
+    assert (refused.code, f"--confirm {len(waiting)} " in refused.error["hint"]) == (5, True)
+    assert run("writes", "list", "--json").rows == before
+    one = str(waiting[0]["id"])
+    monkeypatch.setattr(pricing_views, "BIG_JUMP", Decimal("0.01"))
+    refused = run("reprice", "approve", one, "--yes", "--json")
+    assert (refused.code, "changes by more than 0.01 %" in refused.error["hint"]) == (5, True)
+    assert run("reprice", "approve", one, "--yes", "--confirm", "1").code == 0
 
 
 def test_rules_are_shown_and_their_faults_named(run: Run, priced: Path) -> None:

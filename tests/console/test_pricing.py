@@ -11,11 +11,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from bmconsole.console.app import ConsoleApp
-from bmconsole.console.screens import approve
 from bmconsole.console.screens.approve import ApproveScreen
 from bmconsole.console.screens.decision import DecisionScreen
 from bmconsole.console.screens.history import HistoryScreen
 from bmconsole.console.tabs.pricing import PricingTab
+from bmconsole.domain import pricing_views
 from bmconsole.domain.decisions import Standing
 from bmconsole.paths import Paths
 from bmconsole.sandbox import Options, running
@@ -391,7 +391,7 @@ async def test_what_no_longer_holds_is_not_written_and_says_why(sit: Sit) -> Non
 
 
 async def test_many_prices_ask_for_their_number(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approve, "MANY", LOSING - 1)
+    monkeypatch.setattr(pricing_views, "MANY_ROWS", LOSING - 1)
     async with sit() as desk:
         await desk.enter()
         await desk.press("A")

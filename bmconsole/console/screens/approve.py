@@ -23,12 +23,10 @@ from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.source import ListSource
 from bmconsole.console.widgets.table import VirtualTable
-from bmconsole.domain.pricing_views import DecisionRow, RepriceProgress, RepriceResult
+from bmconsole.domain.pricing_views import DecisionRow, RepriceProgress, RepriceResult, asked_besides
 from bmconsole.domain.text import clean
 from bmconsole.errors import BmError
 
-MANY, FAR = 50, Decimal(20)
-"""From how many prices on, and from how many per cent of change, the number must be typed as well."""
 _PER_SECOND = 2
 """How many listings a second can be observed again."""
 _AROUND = 14
@@ -116,8 +114,8 @@ class ApproveScreen(ModalScreen["Approval | None"]):
         self._lead = Sheet(*self._leading(notes), classes="lead")
         self._gauge, self._ask, self._why = Part(classes="gauge"), Part(classes="ask"), Part(classes="why")
         self._hints = KeyHints()
-        changes = [abs(pricing.percent(row.decision.old, row.decision.target) or Decimal(0)) for row in rows]
-        self._must_type = len(rows) > MANY or max(changes, default=Decimal(0)) > FAR
+        self._must_type = clean(asked_besides([row.decision for row in rows]), limit=120)
+        """Why the number must be typed as well; empty: it need not."""
         self._number = Input(compact=True, placeholder=str(len(rows)))
 
     def compose(self) -> ComposeResult:
@@ -297,7 +295,7 @@ class ApproveScreen(ModalScreen["Approval | None"]):
         return lines + [(("▪ ", Tone.KEY), *text(note)) for note in notes]
 
     def _question(self, *, missed: bool = False) -> None:
-        why = f"More than {MANY} prices." if len(self._rows) > MANY else f"A price changes by more than {FAR} %."
+        why = f"{self._must_type}."
         tone = Tone.BAD if missed else Tone.PLAIN
         self._ask.show(
             (("▲ ", Tone.WARN), (why, Tone.WARN)),
