@@ -176,7 +176,8 @@ class Engine:
             _, pending = await asyncio.wait(pending, timeout=_CANCEL_SECONDS)
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._lock.is_locked:
-            self._heartbeat.unlink(missing_ok=True)
+            with suppress(OSError):  # it is believed for 20 s only, and the lock is what counts
+                self._heartbeat.unlink(missing_ok=True)
             self._lock.release()
         self.role = "stopped"
 

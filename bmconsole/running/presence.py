@@ -117,7 +117,8 @@ def _everyone(folder: Path, life: Life) -> list[ProcessState]:
     found = []
     for path in folder.glob("*.json"):
         if life.is_dead(path.stem):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # looked at again by whoever comes next
+                path.unlink(missing_ok=True)
         elif (state := _read(path)) is not None:
             found.append(state)
     return sorted(found, key=lambda state: (state.started, state.pid))

@@ -283,7 +283,7 @@ class Home:
         try:
             with redirect_stderr(err):
                 fault = asyncio.run(self._console())
-        except BmError as error:
+        except Exception as error:
             fault = error
         if fault is not None:
             code = 1
