@@ -208,7 +208,7 @@ def _judge(
         falsely_done=falsely,
         stomped=stomped,
         in_window=in_window,
-        unread=_unread(seen),
+        unread=unread_sends(seen),
         foreign=len(foreign),
         unfinished=sum(intent.state.unfinished for intent in intents),
         audit_broken_at=broken,
@@ -219,7 +219,8 @@ def _listing(request: Mapping[str, Any]) -> str:
     return str(request["path"]).rpartition("/")[2]
 
 
-def _unread(seen: list[dict[str, Any]]) -> int:
+def unread_sends(seen: list[dict[str, Any]]) -> int:
+    """Return how many writes of a listing in a market came right after another, without a read between."""
     last: dict[tuple[str, str], str] = {}
     count = 0
     for request in seen:
