@@ -1,85 +1,43 @@
 """Faults that are switched on while the sandbox runs: slow networks, servers that break, answers that get lost.
 
-A fault hooks into a request at one of three moments: `on_arrival` before the arrival is stamped, `before` the API
-works on it, `after` the API has answered. A new kind is a subclass with a `kind` and one of these.
+A fault hooks into a request at one of four moments: `on_arrival` before the arrival is stamped, `asked` what the API is
+asked, `before` the API works on it, `after` the API has answered. A new kind is a subclass with a `kind` and one of
+these.
 """
 
-import json
 import math
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 from starlette.responses import Response
 
 from .answers import challenge, firewall_page, json_answer, v1
+from .bad_pages import MUTATIONS, Malformed, Shuffle, WrongPage
 from .clock import Clock
+from .fault import Dropped, Fault
+
+__all__ = [
+    "KINDS",
+    "MUTATIONS",
+    "Answer",
+    "Drop",
+    "Dropped",
+    "Fault",
+    "Faults",
+    "Firewall",
+    "Latency",
+    "Malformed",
+    "Redirect",
+    "ServerError",
+    "Shuffle",
+    "Slow",
+    "Slowly",
+    "Truncate",
+    "WrongPage",
+    "fault_from",
+]
 
 _EDGE_MISS = 2.3263478740408408  # the 99th percentile of the normal distribution
-
-
-class Dropped(Exception):
-    """The connection breaks; `partial` is what of the answer still gets out, `reset` breaks it by RST, not by FIN."""
-
-    def __init__(self, partial: Response | None = None, *, reset: bool = False) -> None:
-        super().__init__("connection dropped")
-        self.partial = partial
-        self.reset = reset
-
-
-@dataclass(kw_only=True)
-class Fault:
-    """What goes wrong, where and how often.
-
-    Args:
-        path: The prefix of the paths that it strikes.
-        methods: The methods that it strikes; empty for all.
-        probability: How often it strikes a request that fits.
-        seed: Where its chances come from: the same seed strikes the same requests of a sequence.
-        times: After so many strikes it is over; None for never.
-    """
-
-    kind: ClassVar[str]
-
-    path: str = "/ws/"
-    methods: Sequence[str] = ()
-    probability: float = 1.0
-    seed: int = 0
-    times: int | None = None
-    struck: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
-        if not 0 <= self.probability <= 1:
-            raise ValueError("probability must be from 0 to 1")
-
-    def strikes(self, method: str, path: str) -> bool:
-        """Return whether it strikes this request, and count it if so."""
-        if not path.startswith(self.path) or (self.methods and method not in self.methods):
-            return False
-        if self.times is not None and self.struck >= self.times:
-            return False
-        if self._random.random() >= self.probability:
-            return False
-        self.struck += 1
-        return True
-
-    async def on_arrival(self, clock: Clock) -> None:
-        """Act before the arrival of the request is stamped."""
-        return
-
-    async def before(self, clock: Clock) -> Response | None:
-        """Act before the API sees the request; a returned answer takes the API's place."""
-        return None
-
-    async def after(self, clock: Clock, response: Response) -> Response:
-        """Act on the API's answer."""
-        return response
-
-    def as_json(self) -> dict[str, object]:
-        """Return its settings, as `fault_from` takes them, and how often it struck."""
-        return {"kind": self.kind, **{item.name: getattr(self, item.name) for item in fields(self)}}
 
 
 @dataclass(kw_only=True)
@@ -233,90 +191,58 @@ class Answer(Fault):
         return json_answer(self.body, self.status)
 
 
-def _rename(record: dict[str, object], name: str, draw: random.Random) -> None:
-    record[f"{name}_renamed"] = record.pop(name)
-
-
-def _become(value: object) -> "_Mutation":
-    def become(record: dict[str, object], name: str, draw: random.Random) -> None:
-        record[name] = value
-
-    return become
-
-
-def _drop(record: dict[str, object], name: str, draw: random.Random) -> None:
-    del record[name]
-
-
-def _retype(record: dict[str, object], name: str, draw: random.Random) -> None:
-    others: tuple[object, ...] = ("text", 7, 1.5, True, [], {}, [[]])
-    record[name] = draw.choice([value for value in others if type(value) is not type(record[name])])
-
-
-_Mutation = Callable[[dict[str, object], str, random.Random], None]
-_NESTED = "nested-here"
-MUTATIONS: Mapping[str, _Mutation] = {
-    "drop": _drop,
-    "rename": _rename,
-    "retype": _retype,
-    "null": _become(None),
-    "huge": _become(10**400),
-    "nan": _become(math.nan),
-    "surrogate": _become("\ud800"),
-    "nest": _become(_NESTED),
-}
-
-
 @dataclass(kw_only=True)
-class Malformed(Fault):
-    """Records of an answer come out wrong, in one field each.
+class Redirect(Fault):
+    """A redirect instead of an answer: nobody may follow it, wherever it leads."""
 
-    Args:
-        how: `drop`, `rename`, `retype` or `null` a field, a `huge` integer, `nan`, a lone `surrogate`, `nest` 3,000
-            deep, `double` (the record comes twice), or `any` of them.
-        share: Of how many records.
-        field: The field; empty for any that the record has.
-    """
+    kind = "redirect"
 
-    kind = "malformed"
-
-    how: str = "any"
-    share: float = 0.05
-    field: str = ""
+    status: int = 302
+    location: str = "http://127.0.0.1:9/elsewhere"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.how not in {"any", "double", *MUTATIONS}:
-            raise ValueError(f"how must be any, double, {', '.join(MUTATIONS)}")
-        if not 0 <= self.share <= 1:
-            raise ValueError("share must be from 0 to 1")
+        if not 300 <= self.status <= 399:
+            raise ValueError("status must be 300 to 399")
+
+    async def before(self, clock: Clock) -> Response | None:
+        return Response(b"", self.status, headers={"Location": self.location})
+
+
+class Slowly(Response):
+    """An answer whose body goes out in so many parts, so many seconds apart."""
+
+    parts: int = 1
+    seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Slow(Fault):
+    """The head of the answer comes at once, its body bit by bit: `parts` of them, `seconds` between two."""
+
+    kind = "slow"
+
+    parts: int = 5
+    seconds: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.parts < 1 or self.seconds < 0:
+            raise ValueError("parts must be 1 or more, seconds not negative")
 
     async def after(self, clock: Clock, response: Response) -> Response:
-        try:
-            content = json.loads(bytes(response.body))
-        except ValueError:
-            return response
-        if isinstance(content, dict) and isinstance(content.get("results"), list):
-            content["results"] = [one for record in content["results"] for one in self._mutated(record)]
-        elif isinstance(content, dict):
-            content = self._mutated(content)[0]
-        text = json.dumps(content).replace(f'"{_NESTED}"', "[" * 3_000 + "]" * 3_000)
-        return Response(text, response.status_code, media_type=response.headers.get("content-type"))
-
-    def _mutated(self, record: object) -> list[object]:
-        if not isinstance(record, dict) or not record or self._random.random() >= self.share:
-            return [record]
-        how = self._random.choice(["double", *MUTATIONS]) if self.how == "any" else self.how
-        if how == "double":
-            return [record, record]
-        name = self.field or self._random.choice(sorted(record))
-        if name in record:
-            MUTATIONS[how](record, name, self._random)
-        return [record]
+        slowly = Slowly(bytes(response.body), response.status_code)
+        slowly.raw_headers = list(response.raw_headers)
+        slowly.parts, slowly.seconds = self.parts, self.seconds
+        return slowly
 
 
 KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (Latency, ServerError, Firewall, Drop, Truncate, Answer, Malformed)
+    kind.kind: kind
+    for kind in (
+        *(Latency, ServerError, Firewall, Drop, Truncate, Slow, Redirect, Answer),
+        *(Malformed, WrongPage, Shuffle),
+    )
 }
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .answers import firewall_page, v1
-from .faults import Dropped, Fault, Faults
+from .faults import Dropped, Fault, Faults, Slowly
 from .journal import Journal, Seen
 from .limits import Limiter, charges
 from .shop import Shop
@@ -104,7 +104,7 @@ class Gate:
             if response is None:
                 response = await self._before(striking)
                 if response is None:
-                    response = await self._api(scope, body)
+                    response = await self._api(_as_asked(scope, striking), body)
                     executed = response.status_code
                 for fault in striking:
                     response = await fault.after(self._clock, response)
@@ -168,7 +168,14 @@ class Gate:
 
     async def _send(self, send: Send, response: Response) -> None:
         await send(self._start(response))
-        await send({"type": "http.response.body", "body": bytes(response.body)})
+        body = bytes(response.body)
+        if isinstance(response, Slowly):
+            size = -(-len(body) // response.parts) or 1
+            for start in range(0, len(body), size):
+                await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
+                await self._clock.sleep(response.seconds)
+            body = b""
+        await send({"type": "http.response.body", "body": body})
 
     def _start(self, response: Response) -> Message:
         date = format_datetime(self._clock.now(), usegmt=True).encode()
@@ -185,6 +192,13 @@ class Gate:
         # The protocol learns of the broken connection in the loop's next round; an answer is no longer missing then.
         while not await _gone(receive):
             pass
+
+
+def _as_asked(scope: Scope, striking: list[Fault]) -> Scope:
+    query = scope["query_string"]
+    for fault in striking:
+        query = fault.asked(query)
+    return {**scope, "query_string": query}
 
 
 async def _gone(receive: Receive) -> bool:

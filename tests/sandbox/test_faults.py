@@ -6,7 +6,21 @@ import httpx
 import pytest
 
 from bmconsole.sandbox import ManualClock, RunningSandbox
-from bmconsole.sandbox.faults import Answer, Drop, Fault, Faults, Firewall, Latency, ServerError, Truncate, fault_from
+from bmconsole.sandbox.faults import (
+    Answer,
+    Drop,
+    Fault,
+    Faults,
+    Firewall,
+    Latency,
+    Redirect,
+    ServerError,
+    Shuffle,
+    Slow,
+    Truncate,
+    WrongPage,
+    fault_from,
+)
 from bmconsole.sandbox.listings import Listing
 
 
@@ -179,6 +193,50 @@ async def test_any_answer_can_take_the_apis_place(client: httpx.AsyncClient, san
     sandbox.faults.set(Answer(status=418, body={"errors": []}))
     answer = await client.get("/ws/orders")
     assert (answer.status_code, answer.json()) == (418, {"errors": []})
+
+
+async def test_a_redirect_leads_elsewhere(client: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
+    sandbox.faults.set(Redirect(status=307))
+    answer = await client.get("/ws/orders")
+    assert (answer.status_code, answer.headers["location"]) == (307, "http://127.0.0.1:9/elsewhere")
+    with pytest.raises(ValueError, match="300 to 399"):
+        Redirect(status=200)
+
+
+async def test_a_slow_body_comes_bit_by_bit_and_whole(
+    client: httpx.AsyncClient, sandbox: RunningSandbox, clock: ManualClock
+) -> None:
+    quick = await client.get("/ws/orders")
+    sandbox.faults.set(Slow(parts=3, seconds=2.0))
+    asked = asyncio.ensure_future(client.get("/ws/orders"))
+    for _ in range(3):
+        await asyncio.wait_for(clock.wait_for_sleepers(1), 5)
+        assert not asked.done()
+        clock.advance(2.0)
+    answer = await asyncio.wait_for(asked, 5)
+    assert answer.json() == quick.json()
+    with pytest.raises(ValueError, match="parts must be"):
+        Slow(parts=0)
+
+
+async def test_a_page_can_be_the_one_before(client: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
+    async def page(number: int) -> list[int]:
+        answer = await client.get("/ws/orders", params={"page": number, "page-size": 10})
+        return [order["order_id"] for order in answer.json()["results"]]
+
+    first, second = await page(1), await page(2)
+    sandbox.faults.set(WrongPage())
+    assert (await page(1), await page(2), await page(3)) == (first, first, second)
+
+
+async def test_a_page_can_be_in_any_order(client: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
+    page = (await client.get("/ws/orders")).json()
+    sandbox.faults.set(Shuffle(seed=1))
+    shuffled = (await client.get("/ws/orders")).json()
+    assert shuffled["results"] != page["results"]
+    assert sorted(shuffled["results"], key=lambda order: order["order_id"]) == sorted(
+        page["results"], key=lambda order: order["order_id"]
+    )
 
 
 async def test_rate_rules_come_before_faults(client: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
