@@ -7,10 +7,18 @@ import os
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bmconsole.domain.intents import Intent, IntentState
 from bmconsole.domain.views import Query, WritePlan
@@ -33,10 +41,13 @@ crashes = st.sampled_from([step for step in STEPS if step != "before-plan-commit
 class Shopkeeping(RuleBasedStateMachine):
     """The model is the shop itself: what it must never show, and what the journal must never claim."""
 
+    inline: ClassVar[bool] = False
+    """Whether the databases do without threads: faster, and there are others who test those."""
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self.world = World(Path(self._folder.name))
+        self.world = World(Path(self._folder.name), inline=self.inline)
         self.foreign: dict[tuple[int, str], str] = {}
 
     def teardown(self) -> None:
@@ -187,7 +198,13 @@ class Shopkeeping(RuleBasedStateMachine):
         assert all(pair != ("POST", "POST") for pair in pairwise(methods))
 
 
-TestShopkeeping = Shopkeeping.TestCase
-TestShopkeeping.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=STEP_COUNT, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def test_what_always_holds_while_a_shop_is_kept() -> None:
+    run_state_machine_as_test(
+        Shopkeeping,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEP_COUNT,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

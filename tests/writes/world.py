@@ -3,8 +3,10 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import httpx
@@ -66,10 +68,33 @@ class InProcess(httpx.AsyncBaseTransport):
         return response
 
 
+class Inline:
+    """In place of a database's threads: its work is done at once, on connections of its own for each of its pools."""
+
+    def __init__(self, workers: int, name: str) -> None:
+        self._held = SimpleNamespace()
+
+    def submit(self, work: Callable[..., T], *args: object) -> "Future[T]":
+        """Return what the work came to, as a future that is done."""
+        database: Any = work.__self__  # type: ignore[attr-defined]  # a method of the database
+        future: Future[T] = Future()
+        former, database._local = database._local, self._held
+        try:
+            future.set_result(work(*args))
+        except BaseException as error:  # raised where the future is awaited
+            future.set_exception(error)
+        finally:
+            database._local = former
+        return future
+
+    def shutdown(self, *, wait: bool) -> None:
+        """Do nothing: nothing is ever queued."""
+
+
 class World:
     """A shop of a few listings, the operator's machine, and whatever may happen to both."""
 
-    def __init__(self, folder: Path, template: Path | None = None) -> None:
+    def __init__(self, folder: Path, template: Path | None = None, *, inline: bool = False) -> None:
         self.clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
         self.shop = Shop(Options(seed=3, orders=0, listings=LISTINGS, markets=MARKETS, limits=False, clock=self.clock))
         self.faults, self.journal = Faults(), Journal()
@@ -91,6 +116,8 @@ class World:
         self._patches.setattr("bmconsole.backmarket.client.network_transport", self._network)
         self._patches.setattr("bmconsole.writes.execute.reached", self._step)
         self._patches.setattr("bmconsole.writes.execute._READ_BACK", (0.0, 0.0))
+        if inline:
+            self._patches.setattr("bmconsole.store.database.ThreadPoolExecutor", Inline)
         self.die_at: str | None = None
         self.dead = False
         self.workspace = self.run(self._open())
