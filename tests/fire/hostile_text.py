@@ -369,6 +369,20 @@ def _commands(judge: Judge, task: Task, poison: Poison) -> None:
         sheet.unlink()
 
 
+def _refused(judge: Judge, refusals: list[bytes]) -> None:
+    """Have the server refuse, each time with another hostile reason."""
+    (order,) = [json.loads(line) for line in call("orders", "list", "--limit", "1", "--json").out.splitlines()]
+    for number, attack in enumerate(ATTACKS):
+        reason = attack.replace("{m}", f"{MARK}z{number}r")
+        told = {"error": {"code": reason, "message": reason}, "requestId": reason, "statusCode": 400}
+        refusals[:] = [json.dumps(told).encode("ascii")]
+        for more in ((), ("--json",)):
+            judge.ended(
+                f"refused: {reason!r:.30}", call("orders", "show", str(order["order_id"]), "--live", *more), (1,)
+            )
+    refusals.clear()
+
+
 def _on_terminals(judge: Judge) -> int:
     """Print to a terminal, where tables have colours, and work at the console; return how many strings that showed."""
     for arguments in (("orders", "list"), ("listings", "list"), ("writes", "list"), ("log",)):
@@ -430,12 +444,24 @@ def run(task: Task) -> Outcome:
         several_lines=0.1,
         backbox_settle=(0.0, 0.0),
     )
-    with running_in_thread(options) as shop, rewriting(shop.url, poison.record) as url:
+    refusals: list[bytes] = []
+
+    def refuse(handler: BaseHTTPRequestHandler) -> bytes | None:
+        if not refusals:
+            return None
+        handler.send_response(400)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(refusals[0])))
+        handler.end_headers()
+        return refusals[0]
+
+    with running_in_thread(options) as shop, rewriting(shop.url, poison.record, refuse) as url:
         home = task.folder / "home"
         with environment(account(shop, home, BASE_URL=url, LIMITS__COMPETITORS="1000/1", ACCESS="admin")):
             _commands(judge, task, poison)
             task.tell(f"{len(poison.strings)} strings through the commands, {len(judge.wrong)} wrong")
             if task.count >= _WITH_TERMINALS and sys.platform != "win32":
+                _refused(judge, refusals)
                 outcome.figures["shown by the console"] = _on_terminals(judge)
             for file in home.rglob("*.log*"):
                 judge.text(file.name, file.read_text(encoding="utf-8"))
@@ -453,7 +479,7 @@ ROW = Row(
     what="hostile strings in every text field, through commands, files and the console",
     unit="strings",
     long=5000,
-    short=200,
+    short=100,
     passes="no raw control byte on the pty, CSV inert",
     run=run,
 )
