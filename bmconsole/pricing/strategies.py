@@ -38,7 +38,10 @@ class View(NamedTuple):
     def seen(self) -> str:
         """How old the observation is, for people."""
         box = self.facts.box
-        return "never observed" if box is None else f"{ago(box.last_seen, self.now)} old"
+        if box is None:
+            return "never observed"
+        age = ago(box.last_seen, self.now)
+        return "seen just now" if age == "now" else f"{age} old"
 
     def text(self, minor: int) -> str:
         return Money(minor, self.facts.currency).text()

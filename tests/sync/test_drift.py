@@ -25,8 +25,8 @@ def test_no_living_listing_is_taken_for_gone_and_no_dead_one_stays(cell: Cell) -
         assert (outcome.wrong, outcome.left) == (0, 0), f"seed {seed}"
 
 
-def caught(cells: Sequence[Cell]) -> bool:
-    return any(outcome.wrong or outcome.early for cell in cells for outcome in map(cell.run, SEEDS))
+def caught(cells: Sequence[Cell], seeds: Sequence[int] = SEEDS) -> bool:
+    return any(outcome.wrong or outcome.early for cell in cells for outcome in map(cell.run, seeds))
 
 
 BUSY = [Cell("date_modification", 2.0), Cell("-date_modification", 2.0), Cell("date_modification", 20.0)]
@@ -51,4 +51,5 @@ def test_the_simulation_sees_listings_that_are_not_asked_for() -> None:
         return list(listings)
 
     with patch.object(removals, "_gone", all_of_them):
-        assert caught(LISTING_CELLS[1:])
+        # Seldom: a listing has to move between two pages while both are read.
+        assert caught(LISTING_CELLS[-1:], range(1, 65))
