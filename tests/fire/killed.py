@@ -106,6 +106,7 @@ class Scene:
                 edit = {"market": market, "price": "249.00", "min_price": None, "quantity": 9, "hold": None}
                 http.post(f"/_sandbox/edit/listings/{listing}", json=edit).raise_for_status()
         self.before = self.shelf()
+        self._listings_shown = False
         self._commands: list[tuple[Forked, Path]] = []
         self._numbers = iter(range(1 << 30))
 
@@ -131,6 +132,7 @@ class Scene:
             process, ready = self.daemon, self._daemon_opened
         else:
             self.screen.forget()
+            self._listings_shown = False
             self.console = self.forks.start([], self._environment, screen=self.screen)
             process, ready = self.console, self._console_painted
         if not wait:
@@ -226,16 +228,19 @@ class Scene:
     def _keys(self) -> None:
         """Have the console change some listings; what its dialogs do not take in time is left."""
         self.leave_dialogs()
+        self.screen.type("2")
+        if not self._listings_shown:
+            self._listings_shown = self._shown(f"{LISTINGS} listings")
         self.screen.forget()
         down = "j" * self.dice.randrange(6)
         marked = " j" * self.dice.randrange(1, 5)
         fields = self.dice.choice(("-0.10", "+0.10", "\x1b[B\x1b[B+1", "\x1b[B\x1b[B-1"))
-        self.screen.type(f"2g{down}{marked}b")
+        self.screen.type(f"g{down}{marked}b")
         if not self._shown("Change "):
             self.counts["keys in vain"] += 1
             return
         self.screen.type(f"{fields}\r")
-        if self._shown("Write to Back Market"):
+        if self._shown("write it"):
             self.screen.type("y")
             self.counts["edits by keys"] += 1
 
