@@ -177,7 +177,10 @@ class Executor:
         )
         if held is None:
             return
-        overlaps = intent.market == later.market and bool(intent.want.keys() & later.want.keys())
+        shared = intent.want.keys() & later.want.keys() if intent.market == later.market else set()
+        # A later count takes the place of this one; what is added to the stock needs it to have happened first.
+        added = "quantity" in shared and isinstance(raw_want(later)["quantity"], str)
+        overlaps = bool(shared) and not added
         try:
             settled = await self._settle(held, priority, not overlaps, patient=True)
             if overlaps and settled.intent.state.unfinished:
