@@ -23,7 +23,7 @@ from bmconsole.errors import PortTaken, UsageError
 
 HOST = "127.0.0.1"
 POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-"""What the page may load: textual-serve's asks a host of fonts, which would learn when and where the console is seen."""
+"""What the page may load: textual-serve's asks a host of fonts, which would learn when the console is looked at."""
 REFUSED = "This page needs the address that “bmconsole serve” printed, with its token.\n"
 
 
