@@ -99,10 +99,11 @@ def approve(
 
     async def work(workspace: "Workspace") -> int:
         rows = await workspace.waiting_rows(list(ids) or None, run=run)
-        if not rows:
+        allowed = workspace.profile.access != "viewer"  # who may not is told so below, whether something waits or not
+        if not rows and allowed:
             call.say("Nothing waits for approval.")
             return 0
-        if workspace.profile.access != "viewer":
+        if allowed:
             confirm_decisions(call, rows, yes=yes, confirmed=confirmed)
         line = ProgressLine(call)
         try:

@@ -198,6 +198,7 @@ def test_a_viewer_sends_no_write_in_any_command(
         ["writes", "resolve", str(changed["id"]), "--keep"],
         ["writes", "resolve", str(changed["id"]), "--overwrite", *asked],
         ["writes", "resolve", str(changed["id"]), "--resend"],
+        ["reprice", "approve", "--all", *asked],
     ]
     assert {tuple(command[:2]) for command in commands} >= set(asking()), "a command that writes is missing here"
     for command in commands:

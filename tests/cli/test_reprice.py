@@ -154,7 +154,7 @@ def test_the_breaker_ends_with_5_and_its_decisions_wait(run: Run, priced: Path) 
     assert run("reprice", "approve", "--all").code == 5
     done = run("reprice", "approve", str(waiting[0]["id"]), "--yes", "--json")
     assert done.code == 0, done.err
-    assert [row["state"] for row in done.rows] == ["written"]
+    assert [row["state"] for row in done.rows] == ["written"], done.rows
     assert len(run("reprice", "approve", "--json").rows) == len(waiting) - 1
     assert run("reprice", "approve", "987654", "--yes").code == 1
     assert run("reprice", "approve", "1", "--all").code == 2

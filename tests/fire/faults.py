@@ -180,7 +180,7 @@ class World:
         shop, dice = self.sandbox.shop, self.dice
         if self.gone and dice.random() < 0.4:
             shop.listings.restore(self.gone.pop(dice.randrange(len(self.gone))))
-        elif self.removed < _MOST_REMOVED:
+        elif self.removed < _MOST_REMOVED and len(self.gone) < shop.listings.count // 2:
             index = dice.choice([each for each in range(shop.listings.count) if each not in self.gone])
             shop.listings.remove(index)
             self.gone.append(index)

@@ -15,7 +15,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,7 +130,9 @@ class Scene:
             self.daemon = self.forks.start(["run"], self._environment, errors=self._folder / "daemon.txt")
             process, ready = self.daemon, self._daemon_opened
         else:
-            self.screen.forget()
+            # A terminal that lost its session's leader is hung up for good.
+            self.screen.close()
+            self.screen = Screen()
             self._listings_shown = False
             self.console = self.forks.start([], self._environment, screen=self.screen)
             process, ready = self.console, self._console_painted
@@ -350,8 +351,12 @@ def run(task: Task) -> Outcome:
     with running_in_thread(options) as sandbox, httpx.Client(base_url=sandbox.url, trust_env=False) as http:
         scene = Scene(task, sandbox, http)
         asyncio.run(scene.in_process(lambda workspace: workspace.sync()))
-        with Forks() as scene.forks, closing(Screen()) as scene.screen:
-            done = _cycles(task, scene)
+        with Forks() as scene.forks:
+            scene.screen = Screen()
+            try:
+                done = _cycles(task, scene)
+            finally:
+                scene.screen.close()
         scene.look()
         scene.wrong += sent_without_intent(scene.committed.known.values(), scene.traffic.seen)
         intents = asyncio.run(scene.in_process(_settle))

@@ -195,7 +195,7 @@ class RowView(ScrollView, Toned, Generic[Row]):
     def _read_soon(self) -> None:
         if not self._reading and self.is_mounted:
             self._reading = True
-            self.run_worker(self._read(), group="rows", exit_on_error=True)
+            self.run_worker(self._read, group="rows", exit_on_error=True)
 
     async def _read(self) -> None:
         try:
