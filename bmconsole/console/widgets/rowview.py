@@ -13,6 +13,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.worker import WorkType
 
 from bmconsole.console.widgets.columns import Column, Placed, Row
 from bmconsole.console.widgets.lines import Lines
@@ -195,7 +196,9 @@ class RowView(ScrollView, Toned, Generic[Row]):
     def _read_soon(self) -> None:
         if not self._reading and self.is_mounted:
             self._reading = True
-            self.run_worker(self._read, group="rows", exit_on_error=True)
+            # Not yet called: a console that ends meanwhile would leave it behind unawaited.
+            read: WorkType[None] = self._read
+            self.run_worker(read, group="rows", exit_on_error=True)
 
     async def _read(self) -> None:
         try:
