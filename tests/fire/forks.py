@@ -195,8 +195,12 @@ def _become(arguments: list[str], environment: Mapping[str, str], places: Sequen
             opened = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(opened, number)
             os.close(opened)
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(line_buffering=os.isatty(stream.fileno()))  # type: ignore[union-attr]  # files, here
+        # Made anew: those that the server began with believe that they can seek where it wrote into a file.
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            buffering = 1 if os.isatty(number) else -1
+            stream = open(number, "w" if number else "r", buffering, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
         os.environ.update(environment)
         sys.argv = ["bmconsole", *arguments]
         from bmconsole.__main__ import main

@@ -180,7 +180,10 @@ class Scene:
             self.daemon.signal(signal.SIGTERM)
         if who != "daemon":
             self.leave_dialogs()
+            self.screen.forget()
             self.screen.type("q")
+            if self._shown("not finished yet"):  # it asks back while writes are on their way
+                self.screen.type("y")
 
     def end_well(self) -> None:
         """Let both end as they should."""
