@@ -209,9 +209,9 @@ def _become(arguments: list[str], environment: Mapping[str, str], places: Sequen
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for spoken in (sys.stdout, sys.stderr):
             with suppress(OSError):  # the terminal may be gone
-                stream.flush()
+                spoken.flush()
         os._exit(code)
 
 
