@@ -26,6 +26,8 @@ BACKGROUND_IN_FLIGHT = 40
 
 _NOTICES = 50
 _SAME_MOMENT = 1e-5
+_SOON = 0.02
+"""Seconds after which a request asks again that was denied without a time in the future."""
 
 
 class Slot:
@@ -252,8 +254,13 @@ class TrafficController:
         answer = self._ledger.take(costs, lane.priority, 1 << lane.priority)
         if isinstance(answer, Denied):
             self._overdue = answer.overdue
-            lane.not_before = answer.retry_at
+            lane.not_before = self._later_than_now(answer.retry_at)
         return answer
+
+    def _later_than_now(self, at: float) -> float:
+        """Return when to ask again: a harmed ledger may name this very moment, over and over."""
+        now = self._ledger.now()
+        return at if at > now else now + _SOON
 
     def _next_lane(self) -> Lane | None:
         """Return the lane whose head may ask now: an overdue one, else of the highest priority the oldest."""
@@ -285,7 +292,7 @@ class TrafficController:
     def _take_answer(self, answer: Answer, lane: Lane, waiter: Waiter) -> None:
         if isinstance(answer, Denied):
             self._overdue = answer.overdue
-            lane.not_before = answer.retry_at
+            lane.not_before = self._later_than_now(answer.retry_at)
             return
         self._queue.remove(lane, waiter)
         waited = asyncio.get_running_loop().time() - waiter.since

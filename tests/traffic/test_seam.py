@@ -8,7 +8,7 @@ import pytest
 
 from bmconsole.domain.priority import Priority
 from bmconsole.traffic import DeadlineExpired, LedgerUnusable, Rule, TrafficController, default_rules
-from bmconsole.traffic.ledger import Answer
+from bmconsole.traffic.ledger import Answer, Denied, Granted
 from bmconsole.traffic.memory import MemoryLedger
 from bmconsole.traffic.routes import Costs
 from bmconsole.traffic.stats import percentile
@@ -34,6 +34,19 @@ class DistantLedger(MemoryLedger):
         return answer
 
 
+class HarmedLedger(MemoryLedger):
+    """Names the present moment as the one to ask again at, until its time has come."""
+
+    asked = 0
+    until = 1.0
+
+    def take(self, costs: Costs, priority: Priority, waiting: int) -> Granted | Denied:
+        self.asked += 1
+        assert self.asked < 1_000, "asked over and over in one moment"
+        now = asyncio.get_running_loop().time()
+        return Denied(self.now(), "edge", 0) if now < self.until else super().take(costs, priority, waiting)
+
+
 def distant(world: World) -> tuple[DistantLedger, TrafficController]:
     ledger = DistantLedger(world.rules, clock=world.clock)
     return ledger, TrafficController(world.rules, ledger)
@@ -53,6 +66,20 @@ def test_a_ledger_that_answers_later_keeps_windows_and_priorities() -> None:
     world.run(scenario)
     assert len(world.oracle.arrivals["edge"]) >= 0.75 * 5 * 60
     assert percentile(sorted(world.waits[Priority.HIGH]), 0.5) <= 0.25
+
+
+def test_a_ledger_that_names_the_present_moment_is_asked_again_in_a_while() -> None:
+    world = World(TEN)
+
+    async def scenario() -> None:
+        ledger = HarmedLedger(world.rules, clock=world.clock)
+        ledger.until = world.loop.time() + 1.0
+        controller = TrafficController(world.rules, ledger)
+        await asyncio.gather(*(world.request(controller, Priority.HIGH) for _ in range(3)))
+        assert ledger.asked > 3
+        await controller.aclose()
+
+    world.run(scenario)
 
 
 def test_a_caller_that_left_before_the_answer_leaves_no_slot_behind() -> None:
