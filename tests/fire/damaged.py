@@ -577,7 +577,8 @@ ROW = Row(
     "damaged files of a home",
     "cases",
     long=len(cases()),
-    short=1,
+    short=0,
+    short_version="tests/store/test_health.py::test_a_mirror_that_was_damaged_between_two_runs_starts_anew",
     passes="never a traceback; the mirror comes back, the journal is kept or restored",
     run=run,
 )

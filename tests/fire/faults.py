@@ -52,7 +52,7 @@ _LONGEST = 5
 """Passes under faults before one without."""
 _NEW_MIRROR = 40
 """Passes after which everything is read anew into empty files."""
-_MOST_REMOVED = 4
+_MOST_REMOVED = 2
 _BACKBOX = 0.15
 """How often a pass looks at the backboxes, too."""
 _USER_AGENT = "BM-Test-Faults;faults@example.com"
@@ -180,7 +180,7 @@ class World:
         shop, dice = self.sandbox.shop, self.dice
         if self.gone and dice.random() < 0.4:
             shop.listings.restore(self.gone.pop(dice.randrange(len(self.gone))))
-        elif self.removed < _MOST_REMOVED and len(self.gone) < shop.listings.count // 2:
+        elif self.removed < _MOST_REMOVED and len(self.gone) < 12:
             index = dice.choice([each for each in range(shop.listings.count) if each not in self.gone])
             shop.listings.remove(index)
             self.gone.append(index)
