@@ -132,7 +132,7 @@ async def written(scene: Scene) -> None:
     await diff(scene)
     await scene.pilot.press("y")
     await until(lambda: "confirmed" in scene.shown("#edit-message"))
-    await until(lambda: "confirmed" in scene.shown("#writes"))
+    await until(lambda: "confirmed" in scene.shown("#edit Sheet#writes"))
     scene.pilot.app.clear_notifications()
 
 
