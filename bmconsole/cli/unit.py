@@ -17,7 +17,6 @@ _UNIT = """\
 # sudo systemctl daemon-reload && sudo systemctl enable --now {name}
 [Unit]
 Description=bmconsole: background work for profile {profile}
-Documentation=https://pypi.org/project/bmconsole/
 Wants=network-online.target
 After=network-online.target
 
