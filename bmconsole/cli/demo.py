@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ MARKETS = ("fr-fr", "de-de", "es-es", "it-it", "en-gb")
 SEED = 24
 """The demo's world: the same one each time."""
 
+_NEEDED = ("bmconsole.settings", "bmconsole.credentials")
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 
@@ -173,6 +175,9 @@ def _sandbox() -> Iterator[dict[str, str | int]]:
     assert child.stdin is not None  # noqa: S101  # both are pipes
     assert child.stdout is not None  # noqa: S101
     try:
+        # Imported while it starts: whoever watches waits for both
+        for name in _NEEDED:
+            import_module(name)
         impatience = threading.Timer(_START_SECONDS, child.kill)
         impatience.start()
         line = child.stdout.readline()

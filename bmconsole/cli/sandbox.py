@@ -54,7 +54,7 @@ def sandbox(
 
     from bmconsole.sandbox.__main__ import TOKEN_VARIABLE
     from bmconsole.sandbox.options import Options
-    from bmconsole.sandbox.server import Announcement, PortInUse, serve
+    from bmconsole.sandbox.process import Announcement, PortInUse, serve
 
     def announce(announcement: Announcement) -> None:
         sys.stdout.write(json.dumps(asdict(announcement)) + "\n")

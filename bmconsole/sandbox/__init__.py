@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .clock import ManualClock, SystemClock
     from .options import Options
-    from .server import Announcement, PortInUse, RunningSandbox, running, running_in_thread, serve
+    from .process import Announcement, PortInUse, serve
+    from .server import RunningSandbox, running, running_in_thread
 
 __all__ = [
     "Announcement",
@@ -26,7 +27,9 @@ __all__ = [
     "running_in_thread",
     "serve",
 ]
-_HOME = {"ManualClock": "clock", "SystemClock": "clock", "Options": "options"}
+_HOME = {"ManualClock": "clock", "SystemClock": "clock", "Options": "options"} | dict.fromkeys(
+    ("Announcement", "PortInUse", "serve"), "process"
+)
 
 
 def __getattr__(name: str) -> object:

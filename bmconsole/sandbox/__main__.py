@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from .live import USUAL_RATE
 from .options import ORDERINGS, Options
-from .server import Announcement, PortInUse, serve
+from .process import Announcement, PortInUse, serve
 
 TOKEN_VARIABLE = "BMCONSOLE_SANDBOX_TOKEN"
 

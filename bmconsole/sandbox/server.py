@@ -1,11 +1,8 @@
-"""The sandbox on the network: loopback only, as a process of its own or inside a test's event loop."""
+"""The sandbox on the network: loopback only, inside an event loop."""
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
-import signal
 import socket
 import struct
 import sys
@@ -25,27 +22,10 @@ from .journal import Journal
 from .limits import Limiter
 from .live import Live
 from .options import Options
+from .process import listening_socket, url_of
 from .shop import Shop
 
-HOST = "127.0.0.1"
 _GRACE = 0.4  # seconds that requests in flight get when the server goes down
-
-
-class PortInUse(OSError):
-    """Another process listens on the port. `port` names it."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(errno.EADDRINUSE, f"port {port} on {HOST} is in use")
-        self.port = port
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Where a sandbox listens: what `serve` announces once it does."""
-
-    url: str
-    token: str
-    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +39,6 @@ class RunningSandbox:
     limiter: Limiter
     faults: Faults
     live: Live
-
-
-def listening_socket(port: int) -> socket.socket:
-    """Return a socket bound to the port on loopback.
-
-    Raises:
-        PortInUse: Somebody else has it.
-    """
-    # The protocol is named because asyncio sends without delay only on sockets that say TCP; answers would take 40 ms.
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform == "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((HOST, port))
-    except OSError as error:
-        bound.close()
-        # Windows calls it forbidden when somebody holds the port for itself.
-        taken = {errno.EADDRINUSE, errno.EACCES} if sys.platform == "win32" else {errno.EADDRINUSE}
-        if error.errno in taken and port:
-            raise PortInUse(port) from error
-        raise
-    return bound
 
 
 class _Connections:
@@ -175,7 +131,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running(options: Options | None = None) -> AsyncIterator[RunningSandbox]:
+async def running(options: Options | None = None, bound: socket.socket | None = None) -> AsyncIterator[RunningSandbox]:
     """Run a sandbox in the current event loop.
 
     Example:
@@ -183,11 +139,15 @@ async def running(options: Options | None = None) -> AsyncIterator[RunningSandbo
         ...     await client.get(sandbox.url + "/ws/orders")
         ...     assert sandbox.journal.count("GET", "/ws/orders") == 1
 
+    Args:
+        options: The shop and the port.
+        bound: A socket to serve on, instead of one for the port; it is closed at the end.
+
     Raises:
         PortInUse: Another process listens on the port.
     """
     options = options or Options()
-    bound = listening_socket(options.port)
+    bound = bound or listening_socket(options.port)
     try:
         shop = Shop(options)
         limiter, faults, journal = Limiter(options.limits), Faults(), Journal()
@@ -216,10 +176,9 @@ async def running(options: Options | None = None) -> AsyncIterator[RunningSandbo
             if serving.done():
                 listening.cancel()
                 serving.result()
-            url = f"http://{HOST}:{bound.getsockname()[1]}"
             living = asyncio.ensure_future(live.run())
             try:
-                yield RunningSandbox(url, options.the_token, shop, journal, limiter, faults, live)
+                yield RunningSandbox(url_of(bound), options.the_token, shop, journal, limiter, faults, live)
             finally:
                 living.cancel()
                 await asyncio.gather(living, return_exceptions=True)
@@ -272,54 +231,3 @@ def running_in_thread(options: Options | None = None) -> Iterator[RunningSandbox
         thread.join()
     if failed:
         raise failed[0]
-
-
-def serve(options: Options, *, announce: Callable[[Announcement], None], until_stdin_closes: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then end within a second, open connections or not.
-
-    Args:
-        options: The shop and the port.
-        announce: Called once it listens.
-        until_stdin_closes: End as well when standard input does: a child of a parent that holds the pipe dies with it.
-
-    Raises:
-        PortInUse: Another process listens on the port.
-    """
-    asyncio.run(_serve(options, announce, until_stdin_closes))
-
-
-async def _serve(options: Options, announce: Callable[[Announcement], None], until_stdin_closes: bool) -> None:
-    ended = asyncio.Event()
-    with _signals(ended):
-        async with running(options) as sandbox:
-            if until_stdin_closes:
-                loop = asyncio.get_running_loop()
-                threading.Thread(target=_watch_stdin, args=(loop, ended), daemon=True).start()
-            announce(Announcement(sandbox.url, sandbox.token, os.getpid()))
-            await ended.wait()
-
-
-@contextlib.contextmanager
-def _signals(ended: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    former = {
-        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    # Reads the descriptor itself: a daemon thread inside sys.stdin would hold its lock at exit.
-    try:
-        while os.read(0, 4096):
-            pass
-    except OSError:
-        # Standard input was closed or never there, which is the end of the parent as well.
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop may have ended on its own by now
-        loop.call_soon_threadsafe(ended.set)

@@ -15,7 +15,7 @@ import pytest
 
 from bmconsole.sandbox import ManualClock, Options, PortInUse, running, running_in_thread
 from bmconsole.sandbox.faults import Latency
-from bmconsole.sandbox.server import listening_socket
+from bmconsole.sandbox.process import listening_socket
 
 from .conftest import TLS, USER_AGENT
 
