@@ -82,6 +82,8 @@ class ConsoleApp(Frame):
         """The profile to go on with, where the operator chose another one."""
         self.fault: BaseException | None = None
         """What ended the console before the operator did."""
+        self.afterword: BmError | None = None
+        """What went wrong at an end that was asked for, and does not make it a failure: the view was not kept."""
         self._open_workspace = open_workspace
         self._open_cache = open_cache
         self._with_engine = engine
@@ -389,7 +391,7 @@ class ConsoleApp(Frame):
             try:
                 write_state(self._personal.state_file, self._left())
             except BmError as error:
-                self.fault = error
+                self.afterword = error
         await asyncio.wait([self._opening])
         await self._end_story()
         if self._opening.exception() is None:

@@ -110,6 +110,8 @@ def _run(
     tell_escape_apart()
     with Background(app.tell_fault, paths):
         app.run()
+    if app.afterword is not None:
+        sys.stderr.write(f"bmconsole: {app.afterword.line()} The next start shows the tabs as they came.\n")
     if isinstance(app.fault, BmError):
         raise app.fault
     if app.fault is not None:

@@ -159,6 +159,15 @@ def test_a_server_that_is_not_there_is_told_and_the_token_is_not_shown(tmp_path:
         assert console.ended() == 0
 
 
+def test_a_view_that_cannot_be_kept_is_told_after_a_good_end(tmp_path: Path) -> None:
+    with terminal(tmp_path, settings_for("http://127.0.0.1:9", "token"), 80, 24) as console:
+        console.wait(lambda text: "offline" in text or "failed" in text)
+        (tmp_path / "state" / "console-default.json").mkdir(parents=True)
+        console.type("q")
+        assert console.ended() == 0
+        console.wait(lambda text: "Cannot write" in text and "The next start shows" in text)
+
+
 FAULTY = """
 from bmconsole.__main__ import main
 from bmconsole.console.frame import Frame
