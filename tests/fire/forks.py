@@ -98,8 +98,12 @@ class Screen:
         """Let only count what is painted from now on."""
         self._painted.clear()
 
+    def text(self) -> str:
+        """Return what was painted, without escape sequences."""
+        return _SEQUENCES.sub(b"", bytes(self._painted)).decode(errors="replace")
+
     def shows(self, text: str) -> bool:
-        return text.encode() in _SEQUENCES.sub(b"", bytes(self._painted))
+        return text in self.text()
 
     def close(self) -> None:
         os.close(self._slave)

@@ -155,10 +155,13 @@ class Scene:
         return told[0].started.timestamp() if told and told[0].engine != "stopped" else None
 
     def _console_painted(self) -> float | None:
-        return time.time() if self.screen.shows(f"{self._sandbox.shop.options.orders} orders") else None
+        # It comes back to the tab that was looked at last
+        orders = f"{self._sandbox.shop.options.orders} orders"
+        return time.time() if self.screen.shows(orders) or self.screen.shows(f"{LISTINGS} listings") else None
 
     def _said(self, who: str) -> str:
-        return (self._folder / "daemon.txt").read_text(errors="replace")[-300:] if who == "daemon" else "see its screen"
+        said = self.screen.text() if who == "console" else (self._folder / "daemon.txt").read_text(errors="replace")
+        return " ".join(said.split())[-600:]
 
     def begin_all(self, who: str, after: str, *, wait: bool = True) -> None:
         for one in _BOTH if who == "both" else (who,):
