@@ -52,7 +52,12 @@ _LONGEST = 5
 """Passes under faults before one without."""
 _NEW_MIRROR = 40
 """Passes after which everything is read anew into empty files."""
-_MOST_REMOVED = 2
+_LISTINGS = 160
+_MOST_REMOVED = 6
+"""Listings taken out between two quiet passes at most: more than one in twenty at once wait for the operator."""
+_MOST_GONE = 30
+_COMINGS_AND_GOINGS = 2
+"""How many listings go or come back before a pass: only such ones are read singly."""
 _BACKBOX = 0.15
 """How often a pass looks at the backboxes, too."""
 _USER_AGENT = "BM-Test-Faults;faults@example.com"
@@ -176,11 +181,11 @@ class World:
             edit_listing(shop, listing, edit)
 
     def remove_or_restore(self) -> None:
-        """Take a listing out or put one back; more than one in twenty that are missed at once wait for the operator."""
+        """Take a listing out, or put one back."""
         shop, dice = self.sandbox.shop, self.dice
         if self.gone and dice.random() < 0.4:
             shop.listings.restore(self.gone.pop(dice.randrange(len(self.gone))))
-        elif self.removed < _MOST_REMOVED and len(self.gone) < 12:
+        elif self.removed < _MOST_REMOVED and len(self.gone) < _MOST_GONE:
             index = dice.choice([each for each in range(shop.listings.count) if each not in self.gone])
             shop.listings.remove(index)
             self.gone.append(index)
@@ -273,7 +278,7 @@ async def strike(task: Task) -> Outcome:
     outcome = Outcome()
     dice = random.Random(task.seed)
     clock = MovableClock()
-    options = Options(seed=task.seed, orders=120, listings=80, markets=MARKETS, limits=False, clock=clock)
+    options = Options(seed=task.seed, orders=120, listings=_LISTINGS, markets=MARKETS, limits=False, clock=clock)
     ends: Counter[str] = Counter()
     checks, kinds, told = 0, [*KINDS, None], False
     async with running(options) as sandbox:
@@ -288,7 +293,8 @@ async def strike(task: Task) -> Outcome:
             world.notes.clear()
             for _ in range(min(dice.randint(1, _LONGEST), task.count - outcome.done)):
                 world.happen()
-                world.remove_or_restore()
+                for _ in range(_COMINGS_AND_GOINGS):
+                    world.remove_or_restore()
                 world.break_down(kinds[outcome.done % len(kinds)])
                 async with world.sources(PATIENCE) as sources:
                     try:
