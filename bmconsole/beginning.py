@@ -14,7 +14,8 @@ from bmconsole.domain.text import clean
 from bmconsole.errors import SettingsError, Unreachable, UsageError
 from bmconsole.hosts import check_base_url, host_of, is_loopback
 from bmconsole.paths import Paths, write_private
-from bmconsole.settings import SANDBOX_USER_AGENT, Layers, Profile, Settings
+from bmconsole.profile import SANDBOX_USER_AGENT, Profile
+from bmconsole.settings import Layers, Settings
 from bmconsole.settings_file import SettingsFile, nested, read_settings_file
 
 REGIONS = {"EU": "Europe", "NA": "North America", "AP": "Asia and the Pacific"}

@@ -22,7 +22,7 @@ from bmconsole.domain.rows import ListingRow, OrderRow, Query
 from bmconsole.domain.text import clean
 from bmconsole.errors import NotFound, Unreachable, UsageError
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store import backup, pages
 from bmconsole.store import intents as intent_rows
 from bmconsole.store.database import Database
@@ -50,8 +50,8 @@ class Files:
 
     __slots__ = ("_asked", "_known", "_seen", "_watch", "backups", "history", "journal", "mirror")
 
-    def __init__(self, profile: Profile, paths: Paths) -> None:
-        folder = paths.profile_data(profile.name)
+    def __init__(self, name: str, paths: Paths) -> None:
+        folder = paths.profile_data(name)
         self._watch = ThreadPoolExecutor(1, "watch")
         self._known: tuple[int, ...] = ()
         self._seen: tuple[object, ...] = ()

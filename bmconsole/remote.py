@@ -11,7 +11,7 @@ from bmconsole.domain.views import RuleState, Traffic
 from bmconsole.engine import BACKGROUND
 from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.traffic import Notice, TrafficController, open_traffic
 from bmconsole.traffic.ledger_start import Past, nothing_known
 

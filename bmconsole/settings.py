@@ -7,7 +7,6 @@ out.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -20,6 +19,7 @@ from bmconsole.domain.text import clean
 from bmconsole.errors import NotAllowed, SettingsError
 from bmconsole.hosts import check_base_url, host_of, is_loopback
 from bmconsole.paths import Paths, check_profile_name
+from bmconsole.profile import SANDBOX_USER_AGENT, Happenings, Notify, Profile
 from bmconsole.settings_checks import ACCESS, COLOURS, HAPPENINGS, LIMITS, MODES, SCHEDULE
 from bmconsole.settings_file import SettingsFile, Table, holds, nearest, nested, read_settings_file
 
@@ -29,8 +29,6 @@ __all__ = [
     "MODES",
     "SCHEDULE",
     "Keys",
-    "Notify",
-    "Profile",
     "Settings",
     "check_base_url",
     "host_of",
@@ -39,72 +37,10 @@ __all__ = [
     "variable",
 ]
 
-SANDBOX_USER_AGENT = "BM-Bmconsole-Sandbox;operator@localhost"
-
 PREFIX = "BMCONSOLE_"
 
 AuthUse = Literal["required", "optional", "skip"]
 """Whether a command needs the token, takes it if there is one, or asks nobody but the environment for it."""
-
-
-class Notify(BaseModel):
-    """What the operator is told about, and how; nothing as long as no way is chosen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    events: Annotated[
-        tuple[str, ...], NoDecode, BeforeValidator(checks.as_list), AfterValidator(checks.known_happenings)
-    ] = HAPPENINGS
-    bell: bool = False
-    desktop: bool = False
-    command: str | None = None
-    """A program with its arguments, not for a shell, that gets a JSON object on standard input."""
-    per_minute: Annotated[int, Field(ge=1, le=60)] = 6
-    """What is more than that is gathered and told later."""
-    buyer: bool = False
-    """Whether the command is told the buyers' names."""
-
-
-class Profile(BaseModel):
-    """One seller's account in one region, complete and checked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    base_url: str
-    """Scheme, host and port, without a slash at its end."""
-    token: SecretStr | None = None
-    token_source: str = "none"  # noqa: S105  # the name of a source, not a token
-    user_agent: str = SANDBOX_USER_AGENT
-    markets: tuple[str, ...]
-    """Codes, all of one region; the first is the main market."""
-    access: Literal["viewer", "operator", "admin"] = "operator"
-    allow_host: bool = False
-    limits: dict[str, str] = Field(default_factory=dict)
-    """The configured limits by name, as `requests/seconds`; what is not in it keeps its documented limit."""
-    schedule: dict[str, str] = Field(default_factory=lambda: dict(SCHEDULE))
-    """Every timer of `SCHEDULE` with its interval (`15m`), or `off`."""
-    repricing_mode: Literal["off", "observe", "suggest", "auto"] = "suggest"
-    timezone: str | None = None
-    """A name of the zone database; None: the machine's zone."""
-    privacy_days: int = 90
-    vat: str | None = None
-    colour: str | None = None
-    """What marks this profile among several, a name of `COLOURS`; None: nothing does."""
-    notify: Notify = Field(default_factory=lambda: Notify())
-
-    @property
-    def main_market(self) -> str:
-        """The market that is shown where none is chosen."""
-        return self.markets[0]
-
-    @cached_property
-    def environment(self) -> Literal["production", "preprod", "sandbox"]:
-        """What the host is: loopback is a sandbox, `preprod.…` the preprod, everything else counts as production."""
-        host = host_of(self.base_url)
-        if is_loopback(host):
-            return "sandbox"
-        return "preprod" if host.startswith("preprod.") else "production"
 
 
 def load_profile(
@@ -140,6 +76,11 @@ _Limit = Annotated[str, BeforeValidator(checks.as_text), AfterValidator(checks.l
 _Interval = Annotated[str, BeforeValidator(checks.as_text), AfterValidator(checks.interval)]
 
 
+class _NotifyKeys(Notify):
+    # With commas in a variable, as in a file
+    events: Annotated[Happenings, NoDecode] = HAPPENINGS
+
+
 class Keys(BaseSettings):
     """The keys of a `[profile.NAME]` table, each checked by itself; whether all that is needed is there is not."""
 
@@ -166,7 +107,7 @@ class Keys(BaseSettings):
     limits: dict[Annotated[str, checks.one_of(*LIMITS)], _Limit] = Field(default_factory=dict)
     schedule: dict[Annotated[str, checks.one_of(*SCHEDULE)], _Interval] = Field(default_factory=dict)
     repricing: _Repricing = _Repricing()
-    notify: Notify = Notify()
+    notify: _NotifyKeys = _NotifyKeys()
     colour: Annotated[str, checks.one_of(*COLOURS)] | None = None
     timezone: Annotated[str, AfterValidator(checks.timezone)] | None = None
     privacy_days: Annotated[int, Field(ge=0, le=3_650)] = 90

@@ -28,12 +28,13 @@ from bmconsole.engine import Engine, Job
 from bmconsole.errors import BmError, NotFound, Unreachable, UsageError
 from bmconsole.inspection import differing
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.repricing.telling import Telling
 from bmconsole.running.herald import Herald
 from bmconsole.running.logfile import LogFile
 from bmconsole.running.notices import Notifier
 from bmconsole.running.presence import Doing, Presence
-from bmconsole.settings import Profile, host_of
+from bmconsole.settings import host_of
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import listings as listing_rows
 from bmconsole.store import observations as observation_rows
@@ -97,7 +98,7 @@ class Workspace(Telling):
         Raises:
             DiskTrouble: A file cannot be opened, or was written by a newer version.
         """
-        made = cls(profile, paths, await asyncio.to_thread(Files, profile, paths), console=console)
+        made = cls(profile, paths, await asyncio.to_thread(Files, profile.name, paths), console=console)
         made.begin()
         return made
 

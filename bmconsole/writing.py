@@ -20,8 +20,8 @@ from bmconsole.domain.views import WritePlan, WriteProgress
 from bmconsole.engine import BACKGROUND
 from bmconsole.errors import BmError, DiskTrouble, NotAllowed, Partial, Unreachable
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.remote import Remote
-from bmconsole.settings import Profile
 from bmconsole.store import intents as intent_rows
 from bmconsole.store import observations as observation_rows
 from bmconsole.store.alive import Life

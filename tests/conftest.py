@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import Options, RunningSandbox, running
-from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 
 # Machines are noisy: how long an example takes says nothing about the code.

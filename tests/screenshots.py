@@ -28,9 +28,9 @@ from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.views import Query
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import ManualClock, Options, RunningSandbox, running
 from bmconsole.sandbox.control import edit_order
-from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from tests.console.waiting import until
 from tests.screenshots_overview import LOOKS

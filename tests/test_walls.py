@@ -12,7 +12,18 @@ import bmconsole
 
 PACKAGE = Path(bmconsole.__file__).parent
 
-PLAIN = {"errors", "hosts", "paths", "settings", "settings_file", "settings_checks", "credentials", "crash", "faults"}
+PLAIN = {
+    "errors",
+    "hosts",
+    "paths",
+    "profile",
+    "settings",
+    "settings_file",
+    "settings_checks",
+    "credentials",
+    "crash",
+    "faults",
+}
 BASE = {"domain", "errors"}
 INSTRUMENTS = {"backmarket", "store", "traffic"}
 WORK = {"sync", "writes", "pricing", "engine", "remote", "inspection", "running"}
@@ -93,7 +104,7 @@ def test_the_walls_would_notice(tmp_path: Path) -> None:
     assert allowed("traffic", "bmconsole.store.sqlite.sqlite3")
     assert not allowed("sandbox", "bmconsole.domain.money.Money")
     assert not allowed("domain", "bmconsole.store")
-    assert not allowed("pricing", "bmconsole.settings.Profile")
+    assert not allowed("pricing", "bmconsole.profile.Profile")
 
 
 def test_only_one_module_names_the_sqlite_module() -> None:

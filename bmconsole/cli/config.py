@@ -33,7 +33,8 @@ def init(call: Call, /, **given: str | None) -> int:
     Asks for what no option says.
     """
     from bmconsole.beginning import add_profile
-    from bmconsole.settings import SANDBOX_USER_AGENT, Layers, Settings, host_of, is_loopback
+    from bmconsole.profile import SANDBOX_USER_AGENT
+    from bmconsole.settings import Layers, Settings, host_of, is_loopback
 
     name = check_profile_name(call.profile_name or "default")
     file = read_settings_file(call.paths.config_file)

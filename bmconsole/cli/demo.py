@@ -9,24 +9,27 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from importlib import import_module
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from bmconsole.cli.engine import leaving_on_sigterm, serve
 from bmconsole.cli.frame import Call, Command
+from bmconsole.cli.signals import leaving_on_sigterm
 from bmconsole.domain.times import parse_duration
 from bmconsole.errors import BmError, UsageError
 from bmconsole.faults import watched
 from bmconsole.paths import Paths, write_private
 
 if TYPE_CHECKING:
-    from bmconsole.settings import Profile
+    from bmconsole.profile import Profile
     from bmconsole.workspace import Workspace
+
+Announced = dict[str, str | int]
 
 PROFILE = "demo"
 MARKETS = ("fr-fr", "de-de", "es-es", "it-it", "en-gb")
@@ -34,7 +37,6 @@ MARKETS = ("fr-fr", "de-de", "es-es", "it-it", "en-gb")
 SEED = 24
 """The demo's world: the same one each time."""
 
-_NEEDED = ("bmconsole.settings", "bmconsole.credentials")
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
 
@@ -54,13 +56,20 @@ def demo(call: Call, headless: bool, keep: bool, duration: str | None) -> int:
         raise UsageError("--for goes with --headless.", field="for", value=duration)
     if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal.", hint="Without one: bmconsole demo --headless")
-    with leaving_on_sigterm(), _folder(call, keep=keep) as home, _sandbox() as announced:
+    from bmconsole.console.start import prepare, run_console
+
+    with leaving_on_sigterm(), _folder(call, keep=keep) as home, _sandbox() as announcement:
         paths = Paths.under(home)
+        # While it starts: whoever watches waits for both
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(_make_files, paths)
+            if not headless:
+                prepare()
+            made.result()
+        announced = announcement()
         profile = _profile(announced, "viewer" if call.read_only else "operator")
         _settle_in(profile, paths)
         if not headless:
-            from bmconsole.console.start import run_console
-
             return run_console(profile, paths, story=_story)
         sys.stdout.write(json.dumps(announced | {"home": str(home)}) + "\n")
         sys.stdout.flush()
@@ -75,6 +84,7 @@ async def _story(workspace: "Workspace") -> None:
 
 
 def _serve(call: Call, profile: "Profile", paths: Paths, seconds: float | None) -> int:
+    from bmconsole.cli.engine import serve
     from bmconsole.workspace import Workspace
 
     async def work() -> int:
@@ -99,8 +109,9 @@ def _seconds(duration: str | None) -> float | None:
         raise UsageError(f"--for: {error}.", field="for", value=duration, hint="Write 60s, 5m or 1h.") from None
 
 
-def _profile(announced: dict[str, str | int], access: str) -> "Profile":
-    from bmconsole.settings import SCHEDULE, Profile
+def _profile(announced: Announced, access: str) -> "Profile":
+    from bmconsole.profile import Profile
+    from bmconsole.settings_checks import SCHEDULE
 
     return Profile.model_validate(
         {
@@ -116,6 +127,12 @@ def _profile(announced: dict[str, str | int], access: str) -> "Profile":
             "vat": "margin 20",
         }
     )
+
+
+def _make_files(paths: Paths) -> None:
+    from bmconsole.cache import Files
+
+    Files(PROFILE, paths).close()
 
 
 def _settle_in(profile: "Profile", paths: Paths) -> None:
@@ -153,11 +170,13 @@ def _folder(call: Call, *, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _sandbox() -> Iterator[dict[str, str | int]]:
-    """Run a sandbox as a child on a free port and give what it announces; it ends when this process does.
+def _sandbox() -> Iterator[Callable[[], Announced]]:
+    """Run a sandbox as a child on a free port; it ends when this process does.
+
+    Gives a function that waits for what it announces.
 
     Raises:
-        BmError: It did not start.
+        BmError: From that function: it did not start.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BMCONSOLE_")}
     child = subprocess.Popen(  # noqa: S603  # our own module
@@ -175,18 +194,7 @@ def _sandbox() -> Iterator[dict[str, str | int]]:
     assert child.stdin is not None  # noqa: S101  # both are pipes
     assert child.stdout is not None  # noqa: S101
     try:
-        # Imported while it starts: whoever watches waits for both
-        for name in _NEEDED:
-            import_module(name)
-        impatience = threading.Timer(_START_SECONDS, child.kill)
-        impatience.start()
-        line = child.stdout.readline()
-        impatience.cancel()
-        try:
-            announced = json.loads(line)
-        except ValueError:
-            raise BmError("The sandbox did not start.", hint="Try “bmconsole sandbox”, which says why.") from None
-        yield {name: announced[name] for name in ("url", "token", "pid")}
+        yield partial(_announced, child.stdout, child.kill)
     finally:
         child.stdin.close()
         child.stdout.close()
@@ -195,3 +203,15 @@ def _sandbox() -> Iterator[dict[str, str | int]]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _announced(output: IO[bytes], give_up: Callable[[], None]) -> Announced:
+    impatience = threading.Timer(_START_SECONDS, give_up)
+    impatience.start()
+    line = output.readline()
+    impatience.cancel()
+    try:
+        announced = json.loads(line)
+    except ValueError:
+        raise BmError("The sandbox did not start.", hint="Try “bmconsole sandbox”, which says why.") from None
+    return {name: announced[name] for name in ("url", "token", "pid")}

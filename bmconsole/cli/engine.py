@@ -1,10 +1,8 @@
 """`bmconsole run`: the engine without a face, until it is told to end."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +10,7 @@ import click
 from bmconsole.cli.frame import Call, Command
 from bmconsole.cli.log import line_of, new_events
 from bmconsole.cli.output import jsonable
+from bmconsole.cli.signals import leaving_on_sigterm, stopped_by_signals
 from bmconsole.domain.views import Event
 
 if TYPE_CHECKING:
@@ -56,40 +55,6 @@ async def serve(call: Call, workspace: "Workspace", *, seconds: float | None = N
                 task.cancel()
             await asyncio.gather(settling, telling, warning, return_exceptions=True)
     return 0
-
-
-@contextmanager
-def leaving_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process with 0 and in order, also while there is no event loop yet that could be told."""
-
-    def leave(*_: object) -> None:
-        raise SystemExit(0)
-
-    former = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set instead of ending the process."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def told(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    former: dict[signal.Signals, Callable[..., object] | int | None] = {}
-    for number in numbers:
-        former[number] = signal.signal(number, told)
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 async def _tell(call: Call, workspace: "Workspace", last: int) -> None:

@@ -17,7 +17,8 @@ from bmconsole.paths import Paths
 
 if TYPE_CHECKING:
     from bmconsole.cache import Cache
-    from bmconsole.settings import AuthUse, Profile, Settings
+    from bmconsole.profile import Profile
+    from bmconsole.settings import AuthUse, Settings
     from bmconsole.workspace import Workspace
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class Call:
             profile = self.profile("skip")
             from bmconsole.cache import Cache, Files
 
-            files = await asyncio.to_thread(Files, profile, self.paths)
+            files = await asyncio.to_thread(Files, profile.name, self.paths)
             try:
                 return await work(Cache(profile, self.paths, files))
             finally:

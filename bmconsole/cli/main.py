@@ -69,7 +69,7 @@ def app(context: click.Context) -> int:
     profile = call.profile("required")
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and WEB_VARIABLE not in os.environ:
         raise UsageError("The console needs a terminal.", hint="Without one, “bmconsole run” does its background work.")
-    from bmconsole.cli.engine import leaving_on_sigterm
+    from bmconsole.cli.signals import leaving_on_sigterm
     from bmconsole.console.start import run_console
 
     with leaving_on_sigterm():

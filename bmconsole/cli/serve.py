@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import click
 
-from bmconsole.cli.engine import leaving_on_sigterm
 from bmconsole.cli.frame import Call, Command
 from bmconsole.cli.output import print_json
+from bmconsole.cli.signals import leaving_on_sigterm
 from bmconsole.faults import watched
 
 

@@ -19,14 +19,14 @@ from bmconsole.console.look import count
 from bmconsole.console.personal import Personal, State, write_state
 from bmconsole.console.seam import CacheLike, OpenCache, OpenWorkspace, WorkspaceLike
 from bmconsole.console.tabs.rows import RowsTab
-from bmconsole.domain.views import JobState, PassResult, Progress, WorkspaceStatus
 from bmconsole.errors import BmError, UsageError
 from bmconsole.faults import watch_tasks
 
 if TYPE_CHECKING:
     from bmconsole.domain.pricing_views import PauseRow
+    from bmconsole.domain.views import JobState, PassResult, Progress, WorkspaceStatus
     from bmconsole.paths import Paths
-    from bmconsole.settings import Profile
+    from bmconsole.profile import Profile
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything changed."""
@@ -250,7 +250,7 @@ class ConsoleApp(Frame):
                 self._complain_once(error)
             await asyncio.sleep(LOOK_EVERY)
 
-    def _renew_machine(self, workspace: WorkspaceLike, told: WorkspaceStatus) -> None:
+    def _renew_machine(self, workspace: WorkspaceLike, told: "WorkspaceStatus") -> None:
         """Renew what costs no query; where nothing but the time went on, only as often as that is to be seen."""
         traffic, jobs, now = workspace.traffic(), workspace.engine.jobs(), workspace.now()
         age = (now - told.server_now).total_seconds()
@@ -303,6 +303,8 @@ class ConsoleApp(Frame):
         if self.status_line.progress is not None:
             self.notify("A sync is on its way already.", timeout=3, markup=False)
             return
+        from bmconsole.domain.views import Progress
+
         self.status_line.progress = Progress(streams[0], 0, 0, None)
         try:
             results = await self._workspace.sync(streams, progress=self._progress)
@@ -314,13 +316,13 @@ class ConsoleApp(Frame):
         finally:
             self.status_line.progress = None
 
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: "Progress") -> None:
         shown, now = self.status_line.progress, time.monotonic()
         if shown is None or shown.stream != progress.stream or now - self._told >= PROGRESS_EVERY:
             self._told = now
             self.status_line.progress = progress
 
-    def _report(self, result: PassResult) -> None:
+    def _report(self, result: "PassResult") -> None:
         words = f"{count(result.seen)} {result.stream} seen, {count(result.changed)} changed"
         if result.quarantined:
             words += f", {count(result.quarantined)} in quarantine"
@@ -416,7 +418,7 @@ class ConsoleApp(Frame):
         self._exit_renderables.clear()
 
 
-def _doing(jobs: tuple[JobState, ...]) -> list[tuple[object, ...]]:
+def _doing(jobs: "tuple[JobState, ...]") -> list[tuple[object, ...]]:
     return [(job.name, job.running, job.last_run, job.last_error) for job in jobs]
 
 

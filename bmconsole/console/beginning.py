@@ -20,7 +20,7 @@ from bmconsole.domain.views import PassResult, Progress
 from bmconsole.errors import BmError, NotAllowed, Unreachable
 from bmconsole.hosts import host_of
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 
 STREAMS = ("orders", "listings")
 

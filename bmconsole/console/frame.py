@@ -30,7 +30,6 @@ from bmconsole.console.theme import DARK, DEFAULTS, LIGHT
 from bmconsole.console.widgets.bars import KeyHints, TabTitle, TopBar
 from bmconsole.console.widgets.statusline import StatusLine
 from bmconsole.console.widgets.table import VirtualTable
-from bmconsole.domain.views import WorkspaceStatus
 from bmconsole.errors import BmError
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from bmconsole.console.tour import Tour
     from bmconsole.console.widgets.commandline import CommandLine
     from bmconsole.console.widgets.pausebanner import PauseBanner
+    from bmconsole.domain.views import WorkspaceStatus
 
 TABS = (
     ("orders", "Orders"),
@@ -75,7 +75,7 @@ class Frame(App[None]):
 
     market = var("")
     """The market whose offers are shown."""
-    status: var[WorkspaceStatus | None] = var(None)
+    status: "var[WorkspaceStatus | None]" = var(None)
     private = var(False, init=False)
     """Whether what is known of buyers is hidden, because others look on."""
 
@@ -466,7 +466,7 @@ class Frame(App[None]):
         words = "Buyers are hidden. V shows them again." if private else "Buyers are shown."
         self.notify(words, timeout=3, markup=False)
 
-    def watch_status(self, before: WorkspaceStatus | None, status: WorkspaceStatus | None) -> None:
+    def watch_status(self, before: "WorkspaceStatus | None", status: "WorkspaceStatus | None") -> None:
         """Show the state of the machine; say when Back Market falls silent, and when it is back."""
         if status is None:
             return

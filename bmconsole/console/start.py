@@ -13,11 +13,23 @@ if TYPE_CHECKING:
 
     from bmconsole.cache import Cache, Files
     from bmconsole.paths import Paths
-    from bmconsole.settings import Profile
+    from bmconsole.profile import Profile
     from bmconsole.workspace import Workspace
 
 SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter while the screen waits for it."""
+
+
+def prepare() -> None:
+    """Import what the first paint needs, for callers that wait for something else meanwhile."""
+    _look_for_no_garbage()
+    import bmconsole.console.app
+    import bmconsole.profile  # noqa: F401
+
+
+def _look_for_no_garbage() -> None:
+    """Until the workspace is there: nothing of what is imported becomes garbage, and looking takes a tenth of it."""
+    gc.disable()
 
 
 def run_console(
@@ -57,8 +69,7 @@ def _run_one(
     story: "Callable[[Workspace], Coroutine[object, object, None]] | None",
 ) -> "tuple[int, Profile | None]":
     sys.setswitchinterval(SWITCH_SECONDS)
-    # Nothing of what is imported becomes garbage: to look for it takes a tenth of the start.
-    gc.disable()
+    _look_for_no_garbage()
     pool = ThreadPoolExecutor(1, "open")
     files = pool.submit(_open, profile, paths)
     pool.shutdown(wait=False)
@@ -72,7 +83,7 @@ def _run_one(
 def _open(profile: "Profile", paths: "Paths") -> "Files":
     from bmconsole.cache import Files
 
-    return Files(profile, paths)
+    return Files(profile.name, paths)
 
 
 def _run(

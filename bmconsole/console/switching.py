@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from bmconsole.domain.text import clean
 from bmconsole.errors import SettingsError, UsageError
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile, Settings, variable
+from bmconsole.profile import Profile
+from bmconsole.settings import Settings, variable
 from bmconsole.settings_file import nearest, read_settings_file
 
 _OF_ONE_ACCOUNT = ("base_url", "token", "markets")

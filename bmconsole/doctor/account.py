@@ -9,9 +9,10 @@ from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
 from bmconsole.errors import BmError, DiskTrouble, NotAllowed, SettingsError, Unauthorised, Unreachable
 from bmconsole.hosts import host_of
+from bmconsole.profile import Profile
 from bmconsole.remote import Remote
 from bmconsole.running.notices import lacking
-from bmconsole.settings import Profile, Settings
+from bmconsole.settings import Settings
 
 _CLOCK_FAULT = timedelta(minutes=5)
 _CLOCK_NOTE = timedelta(seconds=5)

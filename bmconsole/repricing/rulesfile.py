@@ -6,7 +6,7 @@ from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.pricing.rules import BUILT_IN, parse
 from bmconsole.pricing.values import Rules
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 
 
 def rules_path(paths: Paths) -> Path:

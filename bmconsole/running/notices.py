@@ -14,7 +14,7 @@ from datetime import datetime
 from aiolimiter import AsyncLimiter
 
 from bmconsole.domain.times import stamp
-from bmconsole.settings import Notify
+from bmconsole.profile import Notify
 from bmconsole.store.happenings import Happening
 
 COMMAND_SECONDS = 30.0

@@ -13,7 +13,7 @@ from random import Random
 
 from bmconsole.domain.times import stamp
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store.sqlite import Connection
 from bmconsole.workspace import Workspace
 

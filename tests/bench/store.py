@@ -27,7 +27,7 @@ from bmconsole.backmarket.orders import parse_order, unknown_fields
 from bmconsole.backmarket.wirejson import dumps, loads
 from bmconsole.domain.views import Query
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store import orders, pages
 from bmconsole.store.database import Database
 from bmconsole.store.orders import OrderRecord

@@ -8,9 +8,9 @@ import httpx
 import pyte
 import pytest
 
+from bmconsole.profile import Notify
 from bmconsole.running.notices import lacking
 from bmconsole.sandbox import Options, running_in_thread
-from bmconsole.settings import Notify
 
 from .conftest import Run
 

@@ -13,8 +13,8 @@ from bmconsole.console.app import ConsoleApp
 from bmconsole.console.personal import Personal
 from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import RunningSandbox
-from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from tests.conftest import profile_for
 from tests.console.waiting import until

@@ -13,8 +13,8 @@ from bmconsole.console.beginning import FirstRun, Question
 from bmconsole.domain.views import PassResult
 from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import Options, RunningSandbox, running
-from bmconsole.settings import Profile
 from tests.conftest import MARKETS
 from tests.console.test_pty import terminal
 from tests.console.waiting import until

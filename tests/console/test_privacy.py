@@ -17,7 +17,7 @@ from bmconsole.console.widgets.completing import CompletingInput
 from bmconsole.domain.views import Query
 from bmconsole.errors import SettingsError, UsageError
 from bmconsole.paths import Paths, write_private
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.workspace import Workspace
 from tests.console.conftest import Desk, Sit
 from tests.console.waiting import until

@@ -13,10 +13,10 @@ from bmconsole.backmarket.client import Client
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import BmError
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.remote import Remote
 from bmconsole.sandbox import Options, RunningSandbox, running
 from bmconsole.sandbox.faults import Answer, Firewall
-from bmconsole.settings import Profile
 from tests.fire.rows import Outcome, Row, Task
 from tests.traffic.server import fullest
 

@@ -364,7 +364,7 @@ def make(folder: Path, shop: RunningSandbox) -> Sound:
         _must(home.call("backup", "--to", str(backups / _COPY)))
         copied = home.writes()
         profile = Settings.read(None, paths=Paths.default()).profile(auth="skip")
-        files = Files(profile, Paths.default())
+        files = Files(profile.name, Paths.default())
         try:
             for file in files.all():
                 file.write_now(lambda connection: connection.execute("SELECT 1"))

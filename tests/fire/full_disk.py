@@ -26,9 +26,9 @@ from bmconsole.domain.intents import Intent, IntentState
 from bmconsole.domain.views import Query
 from bmconsole.errors import BmError
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import Options, RunningSandbox
 from bmconsole.sandbox.server import running_in_thread
-from bmconsole.settings import Profile
 from bmconsole.store import intents as intent_rows
 from bmconsole.store.sqlite import connect, whole
 from bmconsole.workspace import Workspace

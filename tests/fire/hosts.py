@@ -26,7 +26,8 @@ from bmconsole.backmarket.client import Client
 from bmconsole.domain.priority import Priority
 from bmconsole.errors import BmError, SettingsError
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile, load_profile
+from bmconsole.profile import Profile
+from bmconsole.settings import load_profile
 from bmconsole.workspace import Workspace
 from tests.backmarket.scripted import TOKEN, USER_AGENT, client_for
 from tests.conftest import OFF

@@ -24,7 +24,7 @@ from bmconsole.domain.intents import LISTING, Intent, IntentQuery, IntentState
 from bmconsole.domain.orders import Order
 from bmconsole.errors import BmError
 from bmconsole.paths import Paths, write_private
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store import backup, events, health, leases, orders
 from bmconsole.store import intents as intent_rows
 from bmconsole.store.leases import Held
@@ -51,7 +51,7 @@ class Writer:
 
     def __init__(self, home: Path, seed: int) -> None:
         self.paths = Paths.under(home)
-        self.files = Files(PROFILE, self.paths)
+        self.files = Files(PROFILE.name, self.paths)
         self.dice = random.Random(seed)
         self.number = 0
 
@@ -268,7 +268,7 @@ def look(home: Path, said: Acknowledged) -> tuple[int, list[str]]:
     if (text and not text.endswith("\n# end\n")) or (int(text[2:].split("\n")[0]) if text else 0) < said.text:
         wrong.append(f"the settings file {said.text} was acknowledged, there is {text[:20]!r} … {text[-20:]!r}")
     try:
-        files = Files(PROFILE, paths)
+        files = Files(PROFILE.name, paths)
     except BmError as error:
         return 0, [*wrong, error.line()]
     try:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import Options
 from bmconsole.sandbox.server import running_in_thread
-from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from tests.fire.soak import LARGEST_WAL
 

@@ -15,8 +15,8 @@ from bmconsole.backmarket.wire import InvalidRecord
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.priority import Priority
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.remote import Remote
-from bmconsole.settings import Profile
 
 _BOXES = 5
 Parse = Callable[[object], object]

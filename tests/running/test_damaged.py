@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bmconsole.console.personal import State, read_state
+from bmconsole.profile import Notify
 from bmconsole.running.herald import Herald
 from bmconsole.running.logfile import LogFile
 from bmconsole.running.notices import Notifier
 from bmconsole.running.presence import everyone
-from bmconsole.settings import Notify
 from bmconsole.store import events
 from bmconsole.store.alive import Life
 from bmconsole.store.database import Database

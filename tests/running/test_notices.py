@@ -14,11 +14,11 @@ from aiolimiter import AsyncLimiter
 
 from bmconsole.domain.views import Event
 from bmconsole.paths import Paths
+from bmconsole.profile import Notify
 from bmconsole.running import herald
 from bmconsole.running.logfile import KEPT, LogFile
 from bmconsole.running.notices import Notifier
 from bmconsole.sandbox import RunningSandbox
-from bmconsole.settings import Notify
 from bmconsole.store.happenings import Happening
 from bmconsole.workspace import Workspace
 from tests.conftest import profile_for

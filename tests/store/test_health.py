@@ -16,7 +16,7 @@ from bmconsole.cache import Files
 from bmconsole.domain.orders import Order
 from bmconsole.errors import DiskTrouble
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store import backup, events, health, orders
 from bmconsole.store.database import Database
 from bmconsole.store.health import Damaged
@@ -93,7 +93,7 @@ def paths(tmp_path: Path) -> Paths:
 @pytest.fixture
 def folder(paths: Paths) -> Path:
     """The files of a profile, with something in each of them and nothing open."""
-    files = Files(PROFILE, paths)
+    files = Files(PROFILE.name, paths)
     files.mirror.write_now(fill)
     files.history.write_now(lambda connection: events.add(connection, NOW, "info", "test", "kept", None))
     files.journal.write_now(lambda connection: connection.execute("SELECT 1"))
@@ -114,7 +114,7 @@ def messages(files: Files) -> list[str]:
 async def test_a_mirror_that_was_damaged_between_two_runs_starts_anew(paths: Paths, folder: Path, harm: Harm) -> None:
     before = {name: (folder / name).read_bytes() for name in ("journal.db", "history.db")}
     harm(folder / "mirror.db")
-    files = Files(PROFILE, paths)
+    files = Files(PROFILE.name, paths)
     for _ in range(2):
         try:
             found = await files.mirror.read(count)
@@ -139,7 +139,7 @@ async def test_a_mirror_that_was_damaged_between_two_runs_starts_anew(paths: Pat
 async def test_a_mirror_that_is_damaged_while_it_is_open_comes_back_without_a_restart(
     paths: Paths, folder: Path, harm: Harm
 ) -> None:
-    files = Files(PROFILE, paths)
+    files = Files(PROFILE.name, paths)
     assert await files.mirror.read(count) == 400
     await files.mirror.write(lambda connection: connection.execute("DELETE FROM orders WHERE order_id = 399"))
     await files.mirror.checkpoint()
@@ -212,7 +212,7 @@ def test_a_damaged_journal_or_history_is_refused_and_left_as_it_is(
     harm(folder / name)
     before = (folder / name).read_bytes()
     with pytest.raises(Damaged, match=name) as caught:
-        Files(PROFILE, paths)
+        Files(PROFILE.name, paths)
     assert "It was not touched" in (caught.value.hint or "")
     assert (folder / name).read_bytes() == before
 
@@ -222,15 +222,15 @@ def test_an_emptied_journal_is_not_begun_anew_where_there_are_copies_of_it(paths
     backup.daily(journal, folder / "backups", NOW)
     empty(journal)
     with pytest.raises(Damaged, match="it is empty") as caught:
-        Files(PROFILE, paths)
+        Files(PROFILE.name, paths)
     assert "bmconsole restore" in (caught.value.hint or "")
     assert not journal.stat().st_size
     journal.unlink()
-    Files(PROFILE, paths).close()
+    Files(PROFILE.name, paths).close()
 
 
 async def test_a_row_of_a_damaged_journal_that_is_none_is_told_as_damage(paths: Paths, folder: Path) -> None:
-    files = Files(PROFILE, paths)
+    files = Files(PROFILE.name, paths)
     random_pages(files.journal.path)
 
     def misread(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from bmconsole.cache import Files
 from bmconsole.domain.orders import Status
 from bmconsole.domain.views import Query
 from bmconsole.paths import Paths
-from bmconsole.settings import Profile
+from bmconsole.profile import Profile
 from bmconsole.store import health, orders, purge, quarantine
 from bmconsole.store.orders import OrderRecord
 from bmconsole.store.pages import orders_page
@@ -76,7 +76,7 @@ def record(number: int, modified: datetime, line_state: int = 3, padding: str = 
 
 @pytest.fixture
 async def files(tmp_path: Path) -> AsyncIterator[Files]:
-    opened = Files(PROFILE, Paths.under(tmp_path))
+    opened = Files(PROFILE.name, Paths.under(tmp_path))
     yield opened
     await asyncio.to_thread(opened.close)
 

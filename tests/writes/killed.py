@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bmconsole.domain.intents import Intent
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox import RunningSandbox
-from bmconsole.settings import Profile
 from bmconsole.workspace import Workspace
 from bmconsole.writes.crashpoints import VARIABLE
 from tests.conftest import profile_for

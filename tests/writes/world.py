@@ -18,6 +18,7 @@ from bmconsole.backmarket.guard import GuardTransport
 from bmconsole.domain.intents import Intent
 from bmconsole.domain.views import WritePlan
 from bmconsole.paths import Paths
+from bmconsole.profile import Profile
 from bmconsole.sandbox.api import Api, application
 from bmconsole.sandbox.clock import ManualClock
 from bmconsole.sandbox.control import edit_listing
@@ -27,7 +28,6 @@ from bmconsole.sandbox.journal import Journal
 from bmconsole.sandbox.limits import Limiter
 from bmconsole.sandbox.options import Options
 from bmconsole.sandbox.shop import Shop
-from bmconsole.settings import Profile
 from bmconsole.store.database import Database
 from bmconsole.workspace import Workspace
 

@@ -8,7 +8,7 @@ from textual import work
 from bmconsole.console.look import count
 from bmconsole.console.tabs.tab import Tab
 from bmconsole.domain.intents import IntentState
-from bmconsole.domain.views import Query
+from bmconsole.domain.rows import Query
 from bmconsole.errors import BmError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.markets import MARKETS
 from bmconsole.domain.money import Money
+from bmconsole.domain.rows import ListingRow, Query
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import ListingRow, Query
 
 
 class ListingsTab(RowsTab[ListingRow], ListingActs):

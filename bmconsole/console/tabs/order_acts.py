@@ -10,9 +10,9 @@ from bmconsole.console.tabs.tab import Tab
 from bmconsole.domain import transitions
 from bmconsole.domain.intents import IntentState
 from bmconsole.domain.orders import Order, Orderline, Status
+from bmconsole.domain.rows import Query
 from bmconsole.domain.text import clean
 from bmconsole.domain.transitions import ACCEPT, CANCEL, REFUND, RETURN_REASONS, SHIP
-from bmconsole.domain.views import Query
 from bmconsole.errors import BmError, Guarded, UsageError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from bmconsole.console.tabs.tab import Tab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.orders import OPEN
-from bmconsole.domain.views import OrderRow, Query
+from bmconsole.domain.rows import OrderRow, Query
 
 
 class OrdersTab(RowsTab[OrderRow], OrderActs):

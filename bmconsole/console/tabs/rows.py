@@ -22,7 +22,7 @@ from bmconsole.console.widgets.filterbar import FilterBar
 from bmconsole.console.widgets.source import Near
 from bmconsole.console.widgets.table import VirtualTable
 from bmconsole.domain.filters import parse_filter
-from bmconsole.domain.views import Query
+from bmconsole.domain.rows import Query
 from bmconsole.errors import BmError, FilterError, NotFound
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -9,7 +10,9 @@ from textual.reactive import reactive
 from bmconsole.console.look import ENVIRONMENT_BADGE, Tone
 from bmconsole.console.widgets.toned import LineBar
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import WorkspaceStatus
+
+if TYPE_CHECKING:
+    from bmconsole.domain.views import WorkspaceStatus
 
 Piece = tuple[str, Tone, str]
 
@@ -42,7 +45,7 @@ class TopBar(LineBar):
 
     tabs: reactive[tuple[TabTitle, ...]] = reactive(())
     current = reactive("")
-    status: reactive[WorkspaceStatus | None] = reactive(None, repaint=False)
+    status: "reactive[WorkspaceStatus | None]" = reactive(None, repaint=False)
     market = reactive("")
     private = reactive(False)
 

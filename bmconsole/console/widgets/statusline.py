@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -11,7 +12,9 @@ from bmconsole.console.widgets.bars import Piece, spread
 from bmconsole.console.widgets.toned import LineBar
 from bmconsole.domain.orders import Status
 from bmconsole.domain.text import clean
-from bmconsole.domain.views import JobState, Progress, RuleState, WorkspaceStatus
+
+if TYPE_CHECKING:
+    from bmconsole.domain.views import JobState, Progress, RuleState, WorkspaceStatus
 
 SHOWN_JOBS = ("orders", "listings")
 LIMITS = "app.perform('app.limits')"
@@ -21,12 +24,12 @@ SEPARATOR: Piece = ("  │  ", Tone.DIM, "")
 class StatusLine(LineBar):
     """One line from a `WorkspaceStatus` and the progress of what was asked for by hand."""
 
-    status: reactive[WorkspaceStatus | None] = reactive(None, repaint=False)
-    progress: reactive[Progress | None] = reactive(None, repaint=False)
+    status: "reactive[WorkspaceStatus | None]" = reactive(None, repaint=False)
+    progress: "reactive[Progress | None]" = reactive(None, repaint=False)
     _begun = (0.0, 0)
     """When the progress of the present stream was first seen (monotonic seconds), and how far it was."""
 
-    def watch_progress(self, before: Progress | None, now: Progress | None) -> None:
+    def watch_progress(self, before: "Progress | None", now: "Progress | None") -> None:
         if now is not None and (before is None or before.stream != now.stream):
             self._begun = (time.monotonic(), now.done)
         self.renew()
@@ -53,7 +56,7 @@ class StatusLine(LineBar):
             right += [*([SEPARATOR] if right else []), *group]
         return spread(left, [*right, (" ", Tone.DIM, "")], width)
 
-    def _work(self, status: WorkspaceStatus) -> list[Piece]:
+    def _work(self, status: "WorkspaceStatus") -> list[Piece]:
         accept = status.statuses.get(Status.TO_ACCEPT, 0)
         pieces: list[Piece] = [
             (count(accept), Tone.WARN if accept else Tone.DIM, ""),
@@ -68,7 +71,7 @@ class StatusLine(LineBar):
             pieces += [("  ", Tone.DIM, ""), (f"{PENDING_GLYPH} {status.unfinished_writes} unfinished", Tone.WARN, "")]
         return pieces
 
-    def _machine(self, status: WorkspaceStatus) -> list[list[Piece]]:
+    def _machine(self, status: "WorkspaceStatus") -> list[list[Piece]]:
         """The groups on the right, the most urgent first."""
         groups = [self._connection(status.online)]
         if self.progress is not None:
@@ -92,7 +95,7 @@ class StatusLine(LineBar):
             return [("○ no request yet", Tone.DIM, "")]
         return [("● ", Tone.GOOD, ""), ("online", Tone.DIM, "")] if online else [("× offline", Tone.BAD, "")]
 
-    def _queue(self, status: WorkspaceStatus) -> list[Piece]:
+    def _queue(self, status: "WorkspaceStatus") -> list[Piece]:
         waiting = {name: number for name, number in status.traffic.waiting.items() if number}
         if not waiting:
             return [("queue empty", Tone.DIM, "")]
@@ -104,7 +107,7 @@ def _length(pieces: list[Piece]) -> int:
     return sum(cell_len(piece[0]) for piece in pieces)
 
 
-def _budget(rule: RuleState) -> list[Piece]:
+def _budget(rule: "RuleState") -> list[Piece]:
     limit = min(rule.limit, rule.working)
     full, empty = gauge(rule.used, limit)
     tone = Tone.WARN if rule.used * 10 >= limit * 8 else Tone.KEY
@@ -119,7 +122,7 @@ def _budget(rule: RuleState) -> list[Piece]:
     return pieces
 
 
-def _progress(progress: Progress, per_second: float) -> list[Piece]:
+def _progress(progress: "Progress", per_second: float) -> list[Piece]:
     pieces: list[Piece] = [(f"{PENDING_GLYPH} {clean(progress.stream)} ", Tone.KEY, "")]
     if progress.total:
         full, empty = gauge(progress.done, progress.total, 10)
@@ -133,7 +136,7 @@ def _progress(progress: Progress, per_second: float) -> list[Piece]:
     return pieces
 
 
-def _timers(jobs: tuple[JobState, ...], now: datetime) -> list[Piece]:
+def _timers(jobs: "tuple[JobState, ...]", now: datetime) -> list[Piece]:
     pieces: list[Piece] = []
     for job in jobs:
         if job.name not in SHOWN_JOBS:
