@@ -34,7 +34,7 @@ from bmconsole.sandbox.control import edit_order
 from bmconsole.workspace import Workspace
 from tests.console.waiting import until
 from tests.screenshots_overview import LOOKS
-from tests.screenshots_pricing import PRICED, fill
+from tests.screenshots_pricing import PRICED, fill, in_several_grades
 from tests.screenshots_writes import SCENES
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
@@ -53,6 +53,8 @@ class Scene:
     sandbox: RunningSandbox
     listing: str
     """The SKU of a listing that competes and could win."""
+    several: str
+    """The SKU of one with a past whose product is sold in several grades; empty before prices are decided."""
 
     def table(self, name: str) -> "VirtualTable[object]":
         return self.pilot.app.query_one(f"#{name}", VirtualTable)
@@ -180,28 +182,30 @@ SHOTS: dict[str, tuple[Callable[[Scene], Awaitable[None]], tuple[int, int]]] = {
     **{name: (scene, WIDE) for name, scene in SCENES.items()},
     **{f"{name}-80x24": (SCENES[name], NARROW) for name in ("scan", "writes")},
     **{name: (scene, WIDE) for name, scene in PRICED.items()},
-    **{f"{name}-80x24": (PRICED[name], NARROW) for name in ("pricing", "price-history")},
+    **{f"{name}-80x24": (PRICED[name], NARROW) for name in ("listing-page", "pricing", "price-history")},
 }
 
 
 async def shoot(name: str, sandbox: RunningSandbox, profile: Profile, paths: Paths) -> None:
     """Take one picture from a console of its own over the filled cache."""
     prepare, size = SHOTS[name]
-    listing = ""
+    listing = several = ""
 
     async def open_workspace() -> Workspace:
-        nonlocal listing
+        nonlocal listing, several
         workspace = await Workspace.open(profile, paths, console=True)
         # One request, so that the status line has something to tell.
         await workspace.inspect_order((await workspace.orders_page(Query(limit=1)))[0].order_id)
         listing = (await workspace.listings_page(Query(where="winnable", sort="-price", limit=1)))[0].sku
+        if prepare in PRICED.values():
+            several = await in_several_grades(workspace)
         return workspace
 
     app = ConsoleApp(open_workspace)
     async with app.run_test(size=size) as pilot:
         await until(lambda: app.query_one("#orders-table", VirtualTable).row_count > 0)
         await until(lambda: app.status is not None and any(job.next_run for job in app.status.jobs))
-        await prepare(Scene(pilot, sandbox, listing))
+        await prepare(Scene(pilot, sandbox, listing, several))
         await pilot.pause()
         keep(app, name, size[0])
 

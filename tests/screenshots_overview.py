@@ -1,4 +1,4 @@
-"""The scenes of the overview, of a listing's page, of privacy and of jump mode."""
+"""The scenes of the overview, of privacy and of jump mode."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
@@ -18,16 +18,6 @@ async def overview(scene: "Scene") -> None:
     await scene.pilot.press("j", "j", "j")
 
 
-async def page(scene: "Scene") -> None:
-    """What surrounds a listing, in place of its form where that is narrow."""
-    app = cast(ConsoleApp, scene.pilot.app)
-    await scene.pilot.press("2")
-    await scene.search(f"sku:{scene.listing}", "listings-table")
-    await scene.pilot.press("enter")
-    await until(lambda: app.edit.page is not None)
-    await scene.pilot.press("escape", "a")
-
-
 async def private(scene: "Scene") -> None:
     """The orders while others look on."""
     await scene.pilot.press("V", "j", "j")
@@ -42,7 +32,6 @@ async def jump(scene: "Scene") -> None:
 
 LOOKS: dict[str, Callable[["Scene"], Awaitable[None]]] = {
     "overview": overview,
-    "listing-page": page,
     "private": private,
     "jump": jump,
 }

@@ -21,11 +21,13 @@ from tests.console.waiting import until
 if TYPE_CHECKING:
     from tests.screenshots import Scene
 
+_WITH_A_PAST = 40
+"""How many offers, those with most at stake, are given a month of looks and prices."""
 _SHARES = ("0.55", "0.62", "0.70", "0.78", "0.95")
 
 
 async def fill(workspace: Workspace) -> None:
-    """Give most listings a cost, decide, and give the dearest few a past."""
+    """Give most listings a cost, decide, and give those with most at stake a past."""
     dice = random.Random(2)
     costs = [
         Cost(
@@ -41,9 +43,20 @@ async def fill(workspace: Workspace) -> None:
     # One request, so that the workspace knows the shop's time.
     await workspace.inspect_order((await workspace.orders_page(Query(limit=1)))[0].order_id)
     await workspace.reprice_now()
-    rows = await workspace.pricing_page(PricingQuery(standing="WINNABLE", state="waiting", limit=3))
-    for row in rows:
+    for row in await _dearest(workspace):
         await workspace._history.write(lambda connection, row=row: _remember(connection, row, workspace))  # type: ignore[misc]  # the row of this round
+
+
+async def _dearest(workspace: Workspace) -> list[DecisionRow]:
+    return await workspace.pricing_page(PricingQuery(standing="WINNABLE", state="waiting", limit=_WITH_A_PAST))
+
+
+async def in_several_grades(workspace: Workspace) -> str:
+    """Return the SKU of a listing with a past whose product is sold in other grades as well."""
+    for row in await _dearest(workspace):
+        if row.decision.market == "fr-fr" and (await workspace.listing_page(f"sku:{row.decision.sku}", "fr-fr")).ladder:
+            return row.decision.sku
+    raise LookupError("no listing has a past and other grades")
 
 
 def _remember(connection: Connection, row: DecisionRow, workspace: Workspace) -> None:
@@ -84,6 +97,17 @@ def _remember(connection: Connection, row: DecisionRow, workspace: Workspace) ->
         at = until_then
 
 
+async def page(scene: "Scene") -> None:
+    """What surrounds a listing, in place of its form where that is narrow."""
+    app = scene.pilot.app
+    assert isinstance(app, ConsoleApp)
+    await scene.pilot.press("2")
+    await scene.search(f"sku:{scene.several}", "listings-table")
+    await scene.pilot.press("enter")
+    await until(lambda: app.edit.page is not None)
+    await scene.pilot.press("escape", "a")
+
+
 async def pricing(scene: "Scene") -> None:
     """Every price by what is at stake, the reason and the past of one."""
     await scene.pilot.press("7")
@@ -122,6 +146,7 @@ async def decision(scene: "Scene") -> None:
 
 
 PRICED: dict[str, Callable[["Scene"], Awaitable[None]]] = {
+    "listing-page": page,
     "pricing": pricing,
     "price-history": price_history,
     "approve-prices": approval,
