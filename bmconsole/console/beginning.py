@@ -157,11 +157,10 @@ class FirstRun(App[Profile]):
         return host if isinstance(error, Unreachable) and question.asked in ("token", "markets") else question
 
     def _refuse(self, question: Question, error: BmError) -> None:
-        words = error.line()
         if isinstance(error, NotAllowed):
-            # Its hint names a command, and here is a field.
-            words = f"{error.message} Copy it again from the back office; preprod and production have their own."
-        question.say((f"× {words}", Tone.BAD))
+            # Its own names a command, and here is a field.
+            error.hint = "Copy it again from the back office; preprod and production have their own."
+        question.say((f"× {error.line()}", Tone.BAD))
         question.input.focus()
 
     def _go_on(self, question: Question, *said: tuple[str, Tone]) -> None:

@@ -33,6 +33,7 @@ from bmconsole.console.widgets.figures import Figures
 from bmconsole.console.widgets.filterbar import FilterInput
 from bmconsole.console.widgets.form import ListingForm
 from bmconsole.console.widgets.picker import ColumnPicker, Picker
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.table import VirtualTable
 
 PLACES: tuple[type[DOMNode], ...] = (
@@ -49,6 +50,7 @@ PLACES: tuple[type[DOMNode], ...] = (
     FirstRun,
     JumpScreen,
     VirtualTable,
+    Reading,
     FilterInput,
     CommandInput,
     CompletingInput,
@@ -109,5 +111,5 @@ def test_tabs_bind_what_the_registry_says() -> None:
 def test_the_palette_offers_every_action_but_bare_movements() -> None:
     offered = {action.name for action in ActionCommands._shown()}
     missing = {action.scope for action in ACTIONS if action.name not in offered}
-    assert missing <= {"table", "filter", "command", "typing", "app", "figures"} | SCREENS
+    assert missing <= {"table", "filter", "command", "typing", "app", "figures", "reading"} | SCREENS
     assert {action.name for action in ACTIONS if action.scope == "app"} - offered == {"app.command_palette"}

@@ -12,6 +12,7 @@ from rich.console import Console
 from bmconsole.console import inspecting, look, privacy
 from bmconsole.console.look import plain
 from bmconsole.console.tabs import inspect_more
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.domain.orders import Order
 from bmconsole.domain.views import Query
 from bmconsole.sandbox.control import edit_order
@@ -59,6 +60,22 @@ async def test_what_changed_and_what_is_unknown_is_marked_and_our_acts_are_told(
         assert "paid" in text
         assert "commission" in text
         assert "ago" in desk.app.inspect._head.text or "live now" in desk.app.inspect._head.text
+        assert "? 1 unknown field" in desk.app.inspect._head.text
+
+
+async def test_a_long_order_is_read_with_the_keys_of_tables(sit: Sit, filled: Workspace) -> None:
+    async with sit(size=(100, 24)) as desk:
+        await open_one(desk)
+        page = desk.app.inspect.query_one(Reading)
+        await until(lambda: page.max_scroll_y > 5)
+        await desk.press("G")
+        await until(lambda: page.scroll_offset.y == page.max_scroll_y)
+        await desk.press("k", "k")
+        await until(lambda: page.scroll_offset.y == page.max_scroll_y - 2)
+        await desk.press("g")
+        await until(lambda: page.scroll_offset.y == 0)
+        await desk.press("j")
+        await until(lambda: page.scroll_offset.y == 1)
 
 
 async def test_the_raw_answer_is_json_and_hides_the_buyer_in_private(sit: Sit, filled: Workspace) -> None:

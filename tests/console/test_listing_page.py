@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from bmconsole.console import listing_page
 from bmconsole.console.look import plain
@@ -119,3 +120,8 @@ async def test_a_narrow_screen_shows_the_page_in_place_of_the_form(
             assert not tab.form.region.area
             await desk.press("a")
             await until(lambda: bool(tab.form.region.area))
+        else:
+            await desk.press("escape", "a")
+            await until(lambda: desk.app.focused is not None and desk.app.focused.id == "edit-page")
+            await desk.press("a")
+            await until(lambda: isinstance(desk.app.focused, Input))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from bmconsole.console import look, pricing
@@ -14,6 +14,7 @@ from bmconsole.console.intents import ending
 from bmconsole.console.look import NOTHING, Cell, Span, Tone, text
 from bmconsole.console.seam import WorkspaceLike
 from bmconsole.console.widgets.bars import Hint, KeyHints
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.pricing_views import DecisionView, OutcomeRow
 from bmconsole.domain.text import clean
@@ -37,7 +38,7 @@ class DecisionScreen(ModalScreen[None]):
         decision = self._view.row.decision
         with Vertical(classes="box whole") as box:
             box.border_title = f"{clean(decision.sku)}  {decision.market}"
-            with VerticalScroll(classes="lines"):
+            with Reading(classes="lines"):
                 yield self.sheet
             hints = KeyHints()
             hints.set_reactive(
@@ -51,7 +52,7 @@ class DecisionScreen(ModalScreen[None]):
             yield hints
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
 
     def action_leave(self) -> None:
         self.dismiss(None)

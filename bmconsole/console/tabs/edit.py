@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widgets import Static
 
@@ -16,6 +16,7 @@ from bmconsole.console.tabs.listing_page import ListingPageTab
 from bmconsole.console.widgets.columns import Column
 from bmconsole.console.widgets.dialogs import DiffDialog
 from bmconsole.console.widgets.form import ListingForm
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.console.widgets.source import ListSource
 from bmconsole.console.widgets.table import VirtualTable
@@ -58,14 +59,14 @@ class EditTab(ListingPageTab):
         yield self._head
         yield self._offers
         with Horizontal(id="edit-halves"):
-            with VerticalScroll(id="edit-lower", can_focus=False):
+            with Reading(id="edit-lower", can_focus=False):
                 yield self._form_title
                 yield self.form
                 yield self._said
                 yield Static("Writes", id="writes-title", markup=False)
                 yield self._writes
                 yield self.below
-            with VerticalScroll(id="edit-page", can_focus=False):
+            with Reading(id="edit-page", can_focus=False):
                 yield self.beside
 
     def on_mount(self) -> None:

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.events import Resize
 
 from bmconsole.console import facts, inspecting, look, privacy
@@ -19,6 +18,7 @@ from bmconsole.console.look import DIFFERS_GLYPH, NOTHING, Cell, Tone
 from bmconsole.console.tabs.inspect_more import InspectMore
 from bmconsole.console.tabs.order_acts import BY_STATUS, OFFERED
 from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.orders import Order
 from bmconsole.domain.text import clean
@@ -42,7 +42,7 @@ class InspectTab(InspectMore):
         self._loading = False
 
         self._head, self._body = Sheet(id="inspect-head"), Sheet(id="inspect-body")
-        self._scroll = VerticalScroll(self._body, id="inspect-scroll")
+        self._scroll = Reading(self._body, id="inspect-scroll")
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -173,6 +173,8 @@ class InspectTab(InspectMore):
             verdict = ((f"{DIFFERS_GLYPH} {number} field{'s' * (number != 1)} changed since cached", Tone.WARN),)
         else:
             verdict = (("✓ ", Tone.GOOD), ("same as cached", Tone.PLAIN))
+        if unknown := len(self.inspection.unknown):
+            verdict += ((f"   ? {unknown} unknown field{'s' * (unknown != 1)}", Tone.WARN),)
         asking: Cell = (("   asking again…", Tone.DIM),) if self._loading else ()
         return (*verdict, *self.freshness(self.inspection), *asking)
 
@@ -257,6 +259,6 @@ class InspectTab(InspectMore):
             if self.private and privacy.may_tell(name):
                 shown = look.hidden(shown)
             table.add_row(
-                sheet.styled((("?", Tone.DIM),)), sheet.styled(look.text(name, Tone.DIM)), sheet.styled(shown)
+                sheet.styled((("?", Tone.WARN),)), sheet.styled(look.text(name, Tone.DIM)), sheet.styled(shown)
             )
         return table

@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from textual import work
-from textual.containers import VerticalScroll
 
 from bmconsole.console.tabs.tab import Tab
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.listing_page import ListingPage
 from bmconsole.errors import BmError, NotFound
@@ -42,14 +42,15 @@ class ListingPageTab(Tab):
         """Show what else depends on the page."""
 
     def action_around(self) -> None:
-        """Show what surrounds the listing in the place of the form, or the form again; wide screens have both."""
-        around = not self.has_class("-around") and not self.has_class("-wide")
-        self.set_class(around, "-around")
-        lower = self.query_one("#edit-lower", VerticalScroll)
-        lower.can_focus = around
+        """Read what surrounds the listing, in the form's place where there is no room for both; or go back to it."""
+        wide = self.has_class("-wide")
+        shown = self.query_one("#edit-page" if wide else "#edit-lower", Reading)
+        around = not (shown.has_focus if wide else self.has_class("-around"))
+        self.set_class(around and not wide, "-around")
+        shown.can_focus = around
         if around:
-            lower.scroll_home(animate=False)
-            self.take(lower)
+            shown.scroll_home(animate=False)
+            self.take(shown)
         else:
             self.enter()
 

@@ -6,11 +6,11 @@ from typing import ClassVar
 from rich.table import Table
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from bmconsole.console.actions import SCOPES, actions_of, key_names
 from bmconsole.console.look import Tone
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.toned import Toned
 
 FILTERS = (
@@ -69,8 +69,6 @@ class HelpScreen(ModalScreen[None]):
     SCOPES: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark,f1", "dismiss", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
     ]
 
     def __init__(self, keymap: Mapping[str, str]) -> None:
@@ -78,13 +76,10 @@ class HelpScreen(ModalScreen[None]):
         self._keymap = keymap
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box wide") as box:
+        with Reading(classes="box wide") as box:
             box.border_title = "Help"
             box.border_subtitle = "j k scroll · esc closes"
             yield HelpText(self._keymap)
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.query_one(Reading).focus()

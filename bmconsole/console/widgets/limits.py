@@ -6,10 +6,10 @@ from typing import ClassVar
 from rich.table import Table
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from bmconsole.console.look import Cell, Tone, count, gauge, span, text
+from bmconsole.console.widgets.reading import Reading
 from bmconsole.console.widgets.sheet import Sheet
 from bmconsole.domain.priority import Priority
 from bmconsole.domain.text import clean
@@ -27,13 +27,13 @@ class LimitsScreen(ModalScreen[None]):
         self.sheet = Sheet()
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box wide") as box:
+        with Reading(classes="box wide") as box:
             box.border_title = "Limits, queue, timers"
             box.border_subtitle = "esc closes"
             yield self.sheet
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
         self.show(self._status)
         self.watch(self.app, "status", self.show, init=False)
 
