@@ -1,6 +1,7 @@
 """M1: the state machine of writes, many examples of fifty steps each, over as many processes as there are processors.
 
-A child of it is `python -m tests.fire.state_machine EXAMPLES SEED`: it prints how far it is, a JSON object a line.
+A child of it is `python -m tests.fire.state_machine EXAMPLES SEED FILE`: it adds to the file how far it is, a JSON object
+a line. What it prints is Hypothesis's: the steps of a failure.
 """
 
 import json
@@ -30,6 +31,7 @@ class Counted(Shopkeeping):
     inline = True
     examples: ClassVar[int] = 0
     steps: ClassVar[int] = 0
+    told: ClassVar[Path]
 
     @invariant()
     def every_step_counts(self) -> None:
@@ -43,8 +45,10 @@ class Counted(Shopkeeping):
 
 
 def tell(failed: str | None = None) -> None:
-    """Print how far this child is."""
-    print(json.dumps({"examples": Counted.examples, "steps": Counted.steps, "failed": failed}), flush=True)
+    """Add how far this child is to its file."""
+    line = json.dumps({"examples": Counted.examples, "steps": Counted.steps, "failed": failed})
+    with Counted.told.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
 def child(examples: int, number: int) -> None:
@@ -74,10 +78,12 @@ def state_machine(task: Task) -> Outcome:
     folder = {"TMPDIR": str(_MEMORY)} if _MEMORY.is_dir() else {}
     children = []
     for number, share in enumerate(shares):
-        output = (task.folder / f"child-{number}").open("wb")
-        arguments = ["-m", "tests.fire.state_machine", str(share), str(task.seed * 1_000 + number)]
-        children.append(subprocess.Popen([sys.executable, *arguments], stdout=output, env={**os.environ, **folder}))
-        output.close()
+        path = task.folder / f"child-{number}"
+        path.touch()
+        arguments = ["-m", "tests.fire.state_machine", str(share), str(task.seed * 1_000 + number), str(path)]
+        with (task.folder / f"steps-{number}").open("wb") as printed:
+            environment = {**os.environ, **folder}
+            children.append(subprocess.Popen([sys.executable, *arguments], stdout=printed, env=environment))
     began = time.monotonic()
     try:
         while any(one.poll() is None for one in children):
@@ -92,7 +98,10 @@ def state_machine(task: Task) -> Outcome:
     told = _told(task.folder)
     # More begin than were asked for: those that ask for too much randomness are cut off and do not count
     outcome.done = min(task.count, sum(one["examples"] for one in told))
-    outcome.wrong += [f"share {number}: {one['failed']}" for number, one in enumerate(told) if one["failed"]]
+    for number, one in enumerate(told):
+        if one["failed"]:
+            printed = (task.folder / f"steps-{number}").read_text(encoding="utf-8", errors="replace")
+            outcome.wrong.append(f"share {number}: {one['failed']}\n{printed[-_MOST_TOLD:]}")
     outcome.wrong += [f"a child ended with {one.returncode}" for one in children if one.returncode]
     outcome.figures = {
         "steps": sum(one["steps"] for one in told),
@@ -123,4 +132,5 @@ ROW = Row(
 )
 
 if __name__ == "__main__":
+    Counted.told = Path(sys.argv[3])
     child(int(sys.argv[1]), int(sys.argv[2]))
