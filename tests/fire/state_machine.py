@@ -1,7 +1,7 @@
 """M1: the state machine of writes, many examples of fifty steps each, over as many processes as there are processors.
 
-A child of it is `python -m tests.fire.state_machine EXAMPLES SEED FILE`: it adds to the file how far it is, a JSON object
-a line. What it prints is Hypothesis's: the steps of a failure.
+A child of it is `python -m tests.fire.state_machine EXAMPLES SEED FILE`: it adds how far it is to the file, in JSON
+lines. What it prints is Hypothesis's: the steps of a failure.
 """
 
 import json
@@ -73,14 +73,14 @@ def child(examples: int, number: int) -> None:
 def state_machine(task: Task) -> Outcome:
     """Run `count` examples."""
     processes = min(os.cpu_count() or 1, task.count)
-    shares = [task.count // processes + (number < task.count % processes) for number in range(processes)]
+    parts = [task.count // processes + (number < task.count % processes) for number in range(processes)]
     # The files of an example are worth nothing once it ended: where there is a file system in memory it takes them.
     folder = {"TMPDIR": str(_MEMORY)} if _MEMORY.is_dir() else {}
     children = []
-    for number, share in enumerate(shares):
+    for number, part in enumerate(parts):
         path = task.folder / f"child-{number}"
         path.touch()
-        arguments = ["-m", "tests.fire.state_machine", str(share), str(task.seed * 1_000 + number), str(path)]
+        arguments = ["-m", "tests.fire.state_machine", str(part), str(task.seed * 1_000 + number), str(path)]
         with (task.folder / f"steps-{number}").open("wb") as printed:
             environment = {**os.environ, **folder}
             children.append(subprocess.Popen([sys.executable, *arguments], stdout=printed, env=environment))
@@ -98,10 +98,10 @@ def state_machine(task: Task) -> Outcome:
     told = _told(task.folder)
     # More begin than were asked for: those that ask for too much randomness are cut off and do not count
     outcome.done = min(task.count, sum(one["examples"] for one in told))
-    for number, one in enumerate(told):
-        if one["failed"]:
-            printed = (task.folder / f"steps-{number}").read_text(encoding="utf-8", errors="replace")
-            outcome.wrong.append(f"share {number}: {one['failed']}\n{printed[-_MOST_TOLD:]}")
+    for number, share in enumerate(told):
+        if share["failed"]:
+            steps = (task.folder / f"steps-{number}").read_text(encoding="utf-8", errors="replace")
+            outcome.wrong.append(f"share {number}: {share['failed']}\n{steps[-_MOST_TOLD:]}")
     outcome.wrong += [f"a child ended with {one.returncode}" for one in children if one.returncode]
     outcome.figures = {
         "steps": sum(one["steps"] for one in told),
