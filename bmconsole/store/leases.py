@@ -4,6 +4,7 @@ A lease belongs to a process and has a number, the epoch, that grows whenever it
 both, so that a process that was thought dead, or whose intent was replaced meanwhile, changes nothing any more.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -62,7 +63,8 @@ def save(connection: Connection, intents: Sequence[Intent], *, owner: str, now: 
         for other in reversed(earlier):
             base, want = merged(other, intent)
             intent = replace(intent, base=base, want=want)
-        held = _add(connection, intent, owner=owner, now=now)
+        behind = _not_finished(connection, intent, earlier) if intent.kind == LISTING else []
+        held = _add(connection, intent, behind, owner=owner, now=now)
         for other in earlier:
             _supersede(connection, other, held.intent.id, now)
         saved.append(held)
@@ -88,6 +90,16 @@ def _replaceable(connection: Connection, intent: Intent) -> list[Intent]:
     return [other for other in map(intent_of, rows) if other.undoes is None]
 
 
+def _not_finished(connection: Connection, intent: Intent, taken_in: Sequence[Intent]) -> list[int]:
+    """Return the writes of the same offer that are on their way, and those that what is taken in was behind."""
+    rows = connection.execute(
+        f"""SELECT id FROM intents WHERE state IN ({marks(UNFINISHED)}) AND kind = ? AND target = ? AND market IS ?""",  # noqa: S608 - placeholders only
+        (*UNFINISHED, intent.kind, intent.target, intent.market),
+    )
+    found = {row["id"] for row in rows.fetchall()} - {other.id for other in taken_in}
+    return sorted(found.union(*(_behind(connection, other.id) for other in taken_in)))
+
+
 def _supersede(connection: Connection, other: Intent, by: int, now: datetime) -> None:
     error = f"write {by} takes it in"
     connection.execute(
@@ -98,11 +110,11 @@ def _supersede(connection: Connection, other: Intent, by: int, now: datetime) ->
     audit(connection, now, other.origin, {"intent": other.id, "event": "dropped", "error": error})
 
 
-def _add(connection: Connection, intent: Intent, *, owner: str, now: datetime) -> Held:
+def _add(connection: Connection, intent: Intent, behind: Sequence[int], *, owner: str, now: datetime) -> Held:
     cursor = connection.execute(
         """INSERT INTO intents
-        (kind, target, market, base, want, state, origin, run, undoes, note, owner, epoch, created, updated)
-        VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, 1, ?, ?)""",
+        (kind, target, market, base, want, state, origin, run, undoes, note, behind, owner, epoch, created, updated)
+        VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, 1, ?, ?)""",
         (
             intent.kind,
             intent.target,
@@ -113,6 +125,7 @@ def _add(connection: Connection, intent: Intent, *, owner: str, now: datetime) -
             intent.run,
             intent.undoes,
             intent.note,
+            json.dumps(list(behind)),
             owner,
             stamp(now),
             stamp(now),
@@ -220,6 +233,36 @@ def resolve(connection: Connection, held: Held, want: Values, live: int) -> Held
         (dump(want), dump({**intent.base, "quantity": live}), dump(typed), intent.id, held.owner, held.epoch),
     )
     return held.now_as(_still_held(connection, held, cursor.rowcount))
+
+
+def follow(connection: Connection, held: Held) -> Held:
+    """Take for what the operator was shown what the writes before this one came to, which were not finished then.
+
+    The tables show what is on its way over what was read, so that a change of ours is no foreign one.
+
+    Raises:
+        LeaseLost: As `move`.
+    """
+    intent, base = held.intent, dict(held.intent.base)
+    if intent.attempts or intent.undoes is not None:
+        return held
+    for number in _behind(connection, intent.id):
+        earlier = get(connection, number)
+        if earlier is not None and earlier.state is IntentState.CONFIRMED:
+            same = [name for name in base.keys() & earlier.base.keys() if base[name] == earlier.base[name]]
+            base |= {name: earlier.want[name] for name in same if name in earlier.want}
+    if base == intent.base:
+        return held
+    cursor = connection.execute(
+        "UPDATE intents SET base = ? WHERE id = ? AND owner = ? AND epoch = ? AND state = 'pending'",
+        (dump(base), intent.id, held.owner, held.epoch),
+    )
+    return held.now_as(_still_held(connection, held, cursor.rowcount))
+
+
+def _behind(connection: Connection, intent_id: int) -> list[int]:
+    row = connection.execute("SELECT behind FROM intents WHERE id = ?", (intent_id,)).fetchone()
+    return [] if row is None else json.loads(row["behind"])
 
 
 def acknowledge(connection: Connection, held: Held, *, now: datetime, status: int | None = None) -> Held:

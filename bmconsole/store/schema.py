@@ -184,6 +184,12 @@ def j003_repricing(db: "Database") -> None:
     )
 
 
+@JOURNAL()
+def j004_behind(db: "Database") -> None:
+    """Which writes of the same offer were not finished when one was planned, as a list of ids."""
+    _run(db, "ALTER TABLE intents ADD COLUMN behind TEXT NOT NULL DEFAULT '[]'")
+
+
 @HISTORY()
 def h001_first(db: "Database") -> None:
     """Observations and events: a row only when something changed, with when it was first and last seen."""

@@ -134,6 +134,7 @@ class Executor:
         try:
             if sending:
                 await self._wait_for_turn(held, priority)
+                held = await self.journal.write(partial(leases.follow, held=held))
             intent = (await self._settle(held, priority, sending, patient)).intent
         except LeaseLost:
             # A later write took it in, or this process was taken for dead: the journal says what became of it

@@ -15,6 +15,8 @@ from bmconsole.store import listings as listing_rows
 from bmconsole.writes.plan import Shipping, current, shippings_in
 from bmconsole.writes.ways import Look, Means, Verdict
 
+_UNWANTED = object()
+
 
 @dataclass(frozen=True, slots=True)
 class ListingWay:
@@ -41,7 +43,10 @@ class ListingWay:
     def judge(self, intent: Intent, look: Look) -> tuple[Verdict, str]:
         if all(look.values.get(name) == value for name, value in intent.want.items()):
             return Verdict.DONE, ""
-        moved = [name for name, value in intent.base.items() if look.values.get(name) != value]
+        live = look.values
+        moved = [name for name, value in intent.base.items() if live.get(name) != value]
+        # Who made a field what it should become is overwritten by nothing; the stock moves by itself
+        moved = [name for name in moved if name == "quantity" or live.get(name) != intent.want.get(name, _UNWANTED)]
         if "quantity" in moved and not _must_stand(intent):
             moved.remove("quantity")
         if moved:

@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
-from bmconsole.domain.intents import IntentState
+from bmconsole.domain.intents import Intent, IntentState
+from bmconsole.domain.views import WritePlan
 from tests.writes.world import MARKETS, World
+
+
+def applied(world: World, plan: WritePlan) -> list[Intent]:
+    done = world.apply(plan)
+    assert done is not None
+    return done
 
 
 def test_what_waits_behind_something_too_old_is_taken_up_at_once(tmp_path: Path) -> None:
@@ -41,5 +48,41 @@ def test_what_is_added_to_the_stock_comes_on_top_of_what_a_dead_process_was_addi
         world.apply(world.run(world.workspace.plan_listing(listing, MARKETS[0], {"quantity": "+2"})))
         assert world.live(listing, MARKETS[0])["quantity"] == 8
         assert {intent.state for intent in world.intents()} == {IntentState.CONFIRMED}
+    finally:
+        world.close()
+
+
+def test_what_a_dead_process_was_writing_is_no_change_of_somebody_else(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    try:
+        world.run(world.workspace.sync(["listings"]))
+        listing = world.ids[0]
+        for later in ("200.00", "210.00"):
+            world.foreign(0, MARKETS[0], price="249.00", quantity=9)
+            world.run(world.workspace.sync(["listings"]))
+            world.die_at = "after-sent-commit"
+            world.apply(
+                world.run(world.workspace.plan_listing(listing, MARKETS[0], {"price": "200.00", "quantity": "0"}))
+            )
+            world.restart()
+            typed = {"price": later, "quantity": "+1"}
+            (done,) = applied(world, world.run(world.workspace.plan_listing(listing, MARKETS[0], typed)))
+            assert done.state is IntentState.CONFIRMED, done
+            assert done.base == {"price": "200.00", "quantity": 0}
+            assert world.live(listing, MARKETS[0]) == {"price": later, "quantity": 1}
+    finally:
+        world.close()
+
+
+def test_a_price_that_somebody_made_what_it_should_become_holds_nothing_up(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    try:
+        world.run(world.workspace.sync(["listings"]))
+        typed = {"price": "239.00", "quantity": "4"}
+        plan = world.run(world.workspace.plan_listing(world.ids[0], MARKETS[0], typed))
+        world.foreign(0, MARKETS[0], price="239.00")
+        (done,) = applied(world, plan)
+        assert done.state is IntentState.CONFIRMED
+        assert world.live(world.ids[0], MARKETS[0]) == {"price": "239.00", "quantity": 4}
     finally:
         world.close()

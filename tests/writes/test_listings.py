@@ -414,3 +414,17 @@ async def test_a_process_that_ends_leaves_the_rest_to_the_next(
         await second.settle_left_behind()
         assert {intent.state for intent in await second.intents(limit=0)} == {IntentState.CONFIRMED}
     assert desk.writes == 30
+
+
+async def test_a_change_behind_one_that_is_on_its_way_builds_on_it(desk: Desk, ware: str) -> None:
+    plans = [await desk.workspace.plan_listing(ware, "fr-fr", {"price": price}) for price in ("239.00", "229.00")]
+    await desk.fault({"kind": "latency", "path": f"/ws/listings/{ware}", "methods": ["POST"], "times": 1, "seconds": 1})
+    first = asyncio.ensure_future(desk.apply(plans[0]))
+    async with asyncio.timeout(10):
+        while (await desk.offer(ware))["price"] != "239.00":
+            pass
+    (second,) = await desk.apply(plans[1])
+    assert second.state is IntentState.CONFIRMED
+    assert second.base == {"price": "239.00"}
+    assert [intent.state for intent in await first] == [IntentState.CONFIRMED]
+    assert (await desk.offer(ware))["price"] == "229.00"
