@@ -67,6 +67,8 @@ class FirstRun(App[Profile]):
         self._paths = paths
         self._profile: Profile | None = None
         self._asking = False
+        self._waiting: Question | None = None
+        """Answered while the one before is still being checked."""
         self.questions = (
             Question("host", "Back Market", "www.backmarket.fr   .com   .co.jp   or preprod.backmarket.fr"),
             Question("agent", "Who asks", "BM-Company-Integration;mail"),
@@ -121,8 +123,8 @@ class FirstRun(App[Profile]):
     @on(Input.Submitted)
     def _answered(self, event: Input.Submitted) -> None:
         event.stop()
-        if not self._asking and self._profile is None:
-            self._check(next(question for question in self.questions if question.input is event.input))
+        if self._profile is None:
+            self._take(next(question for question in self.questions if question.input is event.input))
 
     def action_before(self) -> None:
         """Go to the question before."""
@@ -132,20 +134,31 @@ class FirstRun(App[Profile]):
     def action_forward(self) -> None:
         """Check the answer, and go on."""
         question = next((question for question in self.questions if question.input.has_focus), None)
-        if question is not None and not self._asking:
-            self._check(question)
+        if question is not None:
+            self._take(question)
 
     def action_leave(self) -> None:
         self.exit(self._profile)
 
+    def _take(self, question: Question) -> None:
+        if self._asking:
+            self._waiting = question
+        else:
+            self._check(question)
+
     @work(exclusive=True, group="check")
-    async def _check(self, question: Question) -> None:
+    async def _check(self, question: Question | None) -> None:
         self._asking = True
         try:
-            await getattr(self, f"_take_{question.asked}")(question, question.input.value)
-        except BmError as error:
-            question.say()
-            self._refuse(self._blamed(question, error), error)
+            while question is not None:
+                self._waiting = None
+                try:
+                    await getattr(self, f"_take_{question.asked}")(question, question.input.value)
+                except BmError as error:
+                    question.say()
+                    self._refuse(self._blamed(question, error), error)
+                    break
+                question = self._waiting
         finally:
             self._asking = False
 
@@ -166,7 +179,8 @@ class FirstRun(App[Profile]):
     def _go_on(self, question: Question, *said: tuple[str, Tone]) -> None:
         question.say(("✓ ", Tone.GOOD), *said)
         place = self.questions.index(question) + 1
-        if place < len(self.questions):
+        # Who is elsewhere by now has begun the next answer
+        if place < len(self.questions) and question.input.has_focus:
             self.questions[place].input.focus()
 
     async def _take_host(self, question: Question, text: str) -> None:
@@ -194,6 +208,7 @@ class FirstRun(App[Profile]):
             missing.input.focus()
             return
         question.say(("asking Back Market…", Tone.DIM))
+        self.questions[3].input.focus()
         await beginning.try_token(self.answers, self._paths)
         self.questions[0].say(("✓ ", Tone.GOOD), (f"{host_of(self.answers.base_url)} answers", Tone.DIM))
         self._go_on(question, ("it works", Tone.DIM))

@@ -15,6 +15,7 @@ from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.profile import Profile
 from bmconsole.sandbox import Options, RunningSandbox, running
+from bmconsole.sandbox.faults import Latency
 from tests.conftest import MARKETS
 from tests.console.test_pty import terminal
 from tests.console.waiting import until
@@ -108,6 +109,27 @@ async def test_a_wrong_token_and_a_foreign_market_stay_until_they_are_right(
     assert sandbox.token not in paths.config_file.read_text(encoding="utf-8")
     assert profile.token is not None
     assert profile.token.get_secret_value() == sandbox.token
+
+
+async def test_what_is_typed_while_the_token_is_tried_is_the_next_answer(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.set(Latency(seconds=0.5))
+    app = FirstRun(Paths.under(tmp_path))
+    async with app.run_test(size=(100, 40)) as pilot:
+        await answer(app, pilot, "host", sandbox.url)
+        await answer(app, pilot, "agent", "")
+        app.questions[2].input.value = sandbox.token
+        await pilot.press("enter")
+        assert app._asking
+        await pilot.press(*MARKETS[0].replace("-", "_"), "enter")
+        assert app._asking
+        await until(lambda: not app._asking, seconds=20.0)
+        assert "works" in app.questions[2].said.text
+        markets = app.questions[3]
+        assert "no market" in markets.said.text
+        assert focused(app) == "markets"
+        assert markets.input.value == MARKETS[0].replace("-", "_")
 
 
 async def test_leaving_writes_nothing(tmp_path: Path) -> None:
