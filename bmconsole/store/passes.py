@@ -123,12 +123,19 @@ def begin(
     return get(connection, int(cursor.lastrowid or 0))
 
 
-def resumable(connection: Connection, stream: str, kind: str, since: datetime | None) -> Pass | None:
-    """Return the pass of this kind and lower bound that was cut off, if the newest one was."""
+def resumable(
+    connection: Connection, stream: str, kind: str, since: datetime | None, *, begun_since: datetime | None = None
+) -> Pass | None:
+    """Return the pass of this kind and lower bound that was cut off, if the newest one was.
+
+    With `begun_since` only if it began at that time or later: its first pages are as old as it.
+    """
     row = connection.execute(
         "SELECT * FROM passes WHERE stream = ? ORDER BY pass_id DESC LIMIT 1", (stream,)
     ).fetchone()
     if row is None or row["status"] != "open" or row["kind"] != kind:
+        return None
+    if begun_since is not None and row["started"] < stamp(begun_since):
         return None
     return _pass(row) if row["since"] == (stamp(since) if since else None) else None
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bmconsole.backmarket import listings as api
 from bmconsole.backmarket.wire import Record
@@ -21,6 +21,9 @@ from bmconsole.sync.reading import FetchedPage, read_page
 from bmconsole.sync.removals import settle
 
 STREAM = "listings"
+_OLDEST = timedelta(hours=1)
+"""How old a pass may be that goes on where it was cut off: listings have no filter by time that would find what changed
+on its pages meanwhile, so a pass that was cut off before a night would be told as fresh."""
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -100,7 +103,9 @@ async def pull(
             name = f"{STREAM}:{market}"
             source = ListingsSource(sources, market, priority, name, name)
             forecast = _Forecast(sources, len(sources.markets), place, show)
-            walked = await walk_until_clean(source, sources, kind="full", since=None, show=forecast.show)
+            walked = await walk_until_clean(
+                source, sources, kind="full", since=None, show=forecast.show, oldest=_OLDEST
+            )
             if place == 0:
                 await forecast.tell(walked, every)
             walks.append(walked)

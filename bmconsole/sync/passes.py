@@ -186,11 +186,16 @@ async def walk_once(
     kind: str,
     since: datetime | None,
     show: ShowProgress | None,
+    oldest: timedelta | None = None,
 ) -> tuple[Walk[R], Verdict]:
-    """Walk a stream from its first to its last page; a pass that was cut off goes on where it stopped."""
+    """Walk a stream from its first to its last page; a pass that was cut off goes on where it stopped.
+
+    With `oldest` only one that is no older: where nothing looks for what changed since, it begins anew.
+    """
 
     def open_pass(connection: Connection) -> Pass:
-        return passes.resumable(connection, source.stream, kind, since) or passes.begin(
+        begun_since = None if oldest is None else sources.now() - oldest
+        return passes.resumable(connection, source.stream, kind, since, begun_since=begun_since) or passes.begin(
             connection, source.stream, kind, since, sources.now(), local=sources.local()
         )
 
@@ -215,13 +220,19 @@ class Walked(Generic[R]):
 
 
 async def walk_until_clean(
-    source: Source[R], sources: Sources, *, kind: str, since: datetime | None, show: ShowProgress | None
+    source: Source[R],
+    sources: Sources,
+    *,
+    kind: str,
+    since: datetime | None,
+    show: ShowProgress | None,
+    oldest: timedelta | None = None,
 ) -> Walked[R]:
-    """Walk a stream, at most three times, until a pass is clean."""
+    """Walk a stream, at most three times, until a pass is clean; `oldest` as in `walk_once`."""
     pages = changed = 0
     vanished: list[str] = []
     for attempt in range(1, ATTEMPTS + 1):
-        walk, verdict = await walk_once(source, sources, kind=kind, since=since, show=show)
+        walk, verdict = await walk_once(source, sources, kind=kind, since=since, show=show, oldest=oldest)
         pages += walk.pages
         changed += verdict.changed
         vanished += await vanished_fields(walk, verdict, whole=since is None)

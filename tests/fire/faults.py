@@ -36,6 +36,7 @@ from bmconsole.sandbox.faults import (
 )
 from bmconsole.sandbox.gate import route_of
 from bmconsole.store.database import Database
+from bmconsole.store.passes import pages_of
 from bmconsole.store.schema import HISTORY, MIRROR
 from bmconsole.sync import Sources, backbox, listings, orders
 from tests.fire.rows import Outcome, Row, Task
@@ -56,7 +57,7 @@ _LISTINGS = 160
 _MOST_REMOVED = 6
 """Listings taken out between two quiet passes at most: more than one in twenty at once wait for the operator."""
 _MOST_GONE = 30
-_COMINGS_AND_GOINGS = 2
+_COMINGS_AND_GOINGS = 4
 """How many listings go or come back before a pass: only such ones are read singly."""
 _BACKBOX = 0.15
 """How often a pass looks at the backboxes, too."""
@@ -251,18 +252,21 @@ def _compared(here: Mapping[str, object], there: Mapping[str, object]) -> Iterat
     yield from (f"{name} is another" for name in sorted(there.keys() & here.keys()) if here[name] != there[name])
 
 
-async def _pull(sources: Sources, dice: random.Random, *, quiet: bool) -> None:
-    full = not quiet and dice.random() < 0.1
-    await orders.pull(sources, full=full)
-    await listings.pull(sources)
-    if not quiet and dice.random() < _BACKBOX:
-        await backbox.sweep(sources)
+async def _quiet_pass(sources: Sources, listed: int) -> None:
+    """Read everything; a pass over listings that was cut off under faults ends first, for it is as old as its start."""
+    await orders.pull(sources)
+    result = await listings.pull(sources)
+    if result.pages < len(MARKETS) * pages_of(listed):
+        await listings.pull(sources)
 
 
 async def _under_faults(sources: Sources, dice: random.Random) -> str | None:
     """Sync once; return by what it was stopped."""
     try:
-        await _pull(sources, dice, quiet=False)
+        await orders.pull(sources, full=dice.random() < 0.1)
+        await listings.pull(sources)
+        if dice.random() < _BACKBOX:
+            await backbox.sweep(sources)
     except BmError as error:
         return type(error).__name__
     except BaseExceptionGroup as group:
@@ -305,7 +309,7 @@ async def strike(task: Task) -> Outcome:
                 task.tell(f"{outcome.done} syncs")
             world.mend()
             async with world.sources(30.0) as sources:
-                await _pull(sources, dice, quiet=True)
+                await _quiet_pass(sources, sandbox.shop.listings.count - len(world.gone))
                 checks += 1
                 wrong = list(await world.differences(sources))
             outcome.wrong += [f"after syncs {began} to {outcome.done - 1}: {each}" for each in wrong[:5]]

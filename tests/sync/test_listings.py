@@ -9,7 +9,7 @@ from bmconsole.domain.views import Progress
 from bmconsole.store import listings as rows
 from bmconsole.store import removals as removal_rows
 from bmconsole.sync import Sources, listings, removals
-from tests.sync.worlds import ListingWorld, at_work
+from tests.sync.worlds import Kill, ListingWorld, at_work
 
 
 @pytest.fixture
@@ -204,3 +204,22 @@ async def test_a_field_is_told_once_and_not_once_in_each_market(sources: Sources
         "warning: Back Market sends new fields in listings: amount_in_stock",
         "warning: Back Market sends no longer in listings: quantity, title",
     ]
+
+
+@pytest.mark.parametrize(("minutes", "anew"), [(30, False), (90, True)])
+async def test_a_pass_that_was_cut_off_long_ago_begins_anew(
+    world: ListingWorld, tmp_path: Path, minutes: int, anew: bool
+) -> None:
+    """What its first pages showed is as old as it, and nothing else finds what changed on them."""
+    world.kill_at = 3
+    with pytest.raises(BaseExceptionGroup) as ended:
+        async with at_work(world, tmp_path) as cut_off:
+            await listings.pull(cut_off)
+    assert ended.group_contains(Kill)
+    world.pass_time(minutes * 60.0)
+    before = world.requests
+    async with at_work(world, tmp_path) as sources:
+        result = await listings.pull(sources)
+    assert (result.seen, result.clean) == (40, True)
+    pages = world.requests - before
+    assert pages == 8 if anew else pages < 8
