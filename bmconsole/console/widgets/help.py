@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -29,6 +31,9 @@ LISTING_FIELDS = (
     "winning winnable blocked above-max out-of-stock no-cost pending"
 )
 
+_KEYS, _EXAMPLES = 16, 24
+"""How wide the keys and the examples of filters are at least."""
+
 
 class HelpText(Toned):
     """Every action with its keys, by where it works."""
@@ -37,30 +42,30 @@ class HelpText(Toned):
         super().__init__()
         self._keymap = keymap
 
-    def render(self) -> Table:
-        """Return the help as a table."""
-        table = Table.grid(padding=(0, 2), pad_edge=False)
-        table.add_column(no_wrap=True, min_width=14)
-        table.add_column(overflow="fold")
+    def render(self) -> Group:
+        """Return the help, a table for each place."""
+        parts: list[Text | Table] = []
         for scope, title in SCOPES.items():
-            self._head(table, title)
+            table = self._begin(parts, title, _KEYS)
             for action in actions_of(scope):
                 keys = self._keymap.get(action.name, ",".join(action.keys)).split(",")
-                table.add_row(
-                    self.styled((("  " + "  ".join(key_names(keys)), Tone.KEY),)),
-                    self.styled(((action.title, Tone.PLAIN),)),
-                )
-        self._head(table, "Filters")
+                self._add(table, "  ".join(key_names(keys)), Tone.KEY, action.title, Tone.PLAIN)
+        table = self._begin(parts, "Filters", _EXAMPLES)
         for example, meaning in FILTERS:
-            table.add_row(self.styled((("  " + example, Tone.KEY),)), self.styled(((meaning, Tone.PLAIN),)))
+            self._add(table, example, Tone.KEY, meaning, Tone.PLAIN)
         for title, fields in (("orders", ORDER_FIELDS), ("listings", LISTING_FIELDS)):
-            table.add_row(self.styled((("  " + title, Tone.DIM),)), self.styled(((fields, Tone.DIM),)))
+            self._add(table, title, Tone.DIM, fields, Tone.DIM)
+        return Group(*parts)
+
+    def _begin(self, parts: list[Text | Table], title: str, width: int) -> Table:
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        table.add_column(no_wrap=True, min_width=width)
+        table.add_column(overflow="fold")
+        parts += [*([Text()] if parts else []), self.styled(((title, Tone.STRONG),)), table]
         return table
 
-    def _head(self, table: Table, title: str) -> None:
-        if table.row_count:
-            table.add_row()
-        table.add_row(self.styled(((title, Tone.STRONG),)))
+    def _add(self, table: Table, left: str, left_tone: Tone, right: str, right_tone: Tone) -> None:
+        table.add_row(self.styled(((f"  {left}", left_tone),)), self.styled(((right, right_tone),)))
 
 
 class HelpScreen(ModalScreen[None]):
