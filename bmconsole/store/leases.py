@@ -261,8 +261,10 @@ def follow(connection: Connection, held: Held) -> Held:
 
 
 def _behind(connection: Connection, intent_id: int) -> list[int]:
-    row = connection.execute("SELECT behind FROM intents WHERE id = ?", (intent_id,)).fetchone()
-    return [] if row is None else json.loads(row["behind"])
+    rows = connection.execute(
+        "SELECT value FROM intents, json_each(intents.behind) WHERE intents.id = ? ORDER BY value", (intent_id,)
+    )
+    return [int(row["value"]) for row in rows]
 
 
 def acknowledge(connection: Connection, held: Held, *, now: datetime, status: int | None = None) -> Held:
