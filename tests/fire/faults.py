@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -261,20 +261,25 @@ async def _quiet_pass(sources: Sources, listed: int) -> None:
 
 
 async def _under_faults(sources: Sources, dice: random.Random) -> str | None:
-    """Sync once; return by what it was stopped."""
-    try:
-        await orders.pull(sources, full=dice.random() < 0.1)
-        await listings.pull(sources)
-        if dice.random() < _BACKBOX:
-            await backbox.sweep(sources)
-    except BmError as error:
-        return type(error).__name__
-    except BaseExceptionGroup as group:
-        _, other = group.split(BmError)
-        if other is not None:
-            raise
-        return "several"
-    return None
+    """Sync every stream once, whatever becomes of the others; return by what the last one was stopped that was."""
+    full, looks = dice.random() < 0.1, dice.random() < _BACKBOX
+    streams: list[Callable[[], Awaitable[object]]] = [
+        lambda: orders.pull(sources, full=full),
+        lambda: listings.pull(sources),
+        *([lambda: backbox.sweep(sources)] if looks else []),
+    ]
+    ended = None
+    for pull in streams:
+        try:
+            await pull()
+        except BmError as error:
+            ended = type(error).__name__
+        except BaseExceptionGroup as group:
+            _, other = group.split(BmError)
+            if other is not None:
+                raise
+            ended = "several"
+    return ended
 
 
 async def strike(task: Task) -> Outcome:
