@@ -47,6 +47,8 @@ _CANNOT_BE_READ = "Whether it arrived cannot be read; only you can send it again
 _RELEASE_PAUSE = 1.0
 _TURN_LOOK = 0.2
 _TURN_PATIENCE = 60.0
+_UNSETTLED_PAUSE, _UNSETTLED_TRIES = 1.0, 3
+"""Seconds before another try to settle an earlier write, and how many there are before the later one is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,46 +152,61 @@ class Executor:
     # One after the other
 
     async def _wait_for_turn(self, held: Held, priority: Priority) -> None:
-        """Return when no earlier write of the same target is on its way; settle those that nobody works on."""
+        """Return when no earlier write of the same target is on its way; settle those that nobody works on.
+
+        Raises:
+            LeaseLost: It was dropped: an earlier one did not end in time, or cannot be settled and has to be before it.
+        """
         deadline = asyncio.get_running_loop().time() + _TURN_PATIENCE
+        tries = 0
         while earlier := await self.journal.read(lambda connection: leases.ahead(connection, held)):
-            waiting = False
+            before, pause = None, _TURN_LOOK
             for intent, owner in earlier:
                 if owner == self.owner:
                     continue  # this process carries out the writes of a target in their order by itself
                 dead = [owner] if owner is not None and await asyncio.to_thread(self.is_dead, owner) else []
                 if owner is not None and not dead:
-                    waiting = True
+                    before = f"write {intent.id} of the same target is still on its way"
                     break
-                await self._finish_earlier(intent, dead, held.intent, priority)
-            if not waiting:
+                if not await self._finish_earlier(intent, dead, held.intent, priority):
+                    before, pause = f"write {intent.id} of the same target is not settled yet", _UNSETTLED_PAUSE
+                    tries += 1
+                    break
+            if before is None:
                 return
-            if asyncio.get_running_loop().time() > deadline:
-                error = f"write {earlier[0][0].id} of the same target is still on its way"
-                await self._move(held, IntentState.DROPPED, error=error)
-                raise LeaseLost(error)
-            await asyncio.sleep(_TURN_LOOK)
+            if tries >= _UNSETTLED_TRIES or asyncio.get_running_loop().time() > deadline:
+                await self._move(held, IntentState.DROPPED, error=before)
+                raise LeaseLost(before)
+            await asyncio.sleep(pause)
 
-    async def _finish_earlier(self, intent: Intent, dead: list[str], later: Intent, priority: Priority) -> None:
+    async def _finish_earlier(self, intent: Intent, dead: list[str], later: Intent, priority: Priority) -> bool:
+        """Settle an earlier write that nobody works on; return whether the later one may go on.
+
+        What is added to the stock may not while it is unknown whether something was added before: by what the earlier
+        one looks at, it could no longer tell.
+        """
         if intent.kind == INVOICE:
-            return
+            return True
         held = await self.journal.write(
             lambda connection: leases.claim(connection, intent.id, owner=self.owner, dead=dead)
         )
         if held is None:
-            return
-        shared = intent.want.keys() & later.want.keys() if intent.market == later.market else set()
+            return False
+        both = intent.want.keys() & later.want.keys()
+        # The markets share the stock
+        shared = both if intent.market == later.market else both & {"quantity"}
         # A later count takes the place of this one; what is added to the stock needs it to have happened first.
         added = "quantity" in shared and isinstance(raw_want(later)["quantity"], str)
         overlaps = bool(shared) and not added
         try:
             settled = await self._settle(held, priority, not overlaps, patient=True)
             if overlaps and settled.intent.state.unfinished:
-                await self._move(settled, IntentState.DROPPED, error=f"write {later.id} takes its place")
+                settled = await self._move(settled, IntentState.DROPPED, error=f"write {later.id} takes its place")
         except LeaseLost:
-            return
+            return False
         finally:
             await self.release(held)
+        return not added or settled.intent.acked or not settled.intent.state.unfinished
 
     # One
 

@@ -116,6 +116,7 @@ class World:
         self._patches.setattr("bmconsole.backmarket.client.network_transport", self._network)
         self._patches.setattr("bmconsole.writes.execute.reached", self._step)
         self._patches.setattr("bmconsole.writes.execute._READ_BACK", (0.0, 0.0))
+        self._patches.setattr("bmconsole.writes.execute._UNSETTLED_PAUSE", 0.01)
         if inline:
             self._patches.setattr("bmconsole.store.database.ThreadPoolExecutor", Inline)
         self.die_at: str | None = None
