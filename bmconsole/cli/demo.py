@@ -208,8 +208,11 @@ def _sandbox() -> Iterator[Callable[[], Announced]]:
 def _announced(output: IO[bytes], give_up: Callable[[], None]) -> Announced:
     impatience = threading.Timer(_START_SECONDS, give_up)
     impatience.start()
-    line = output.readline()
-    impatience.cancel()
+    try:
+        line = output.readline()
+    finally:
+        # Whoever is told to end meanwhile does not wait for it
+        impatience.cancel()
     try:
         announced = json.loads(line)
     except ValueError:

@@ -303,7 +303,7 @@ async def test_a_server_that_stops_talking_is_given_up(head: bytes) -> None:
         await writer.drain()
         await gone.wait()
 
-    async with scripted(stall) as server, client_for(server.url, timeout=0.1) as client:
+    async with scripted(stall) as server, client_for(server.url, timeout=0.5) as client:
         with pytest.raises(NoAnswer, match="in time") as caught:
             await client.post_json("/ws/orders/5", {}, priority=Priority.HIGH)
         gone.set()

@@ -1,5 +1,6 @@
 """The first run: what is wrong is told where it was typed, nothing is written before all is right, and it syncs."""
 
+import asyncio
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from bmconsole import beginning
 from bmconsole.beginning import Answers, with_host, with_markets, with_user_agent
 from bmconsole.console.beginning import FirstRun, Question
 from bmconsole.domain.views import PassResult
@@ -15,7 +17,6 @@ from bmconsole.errors import SettingsError
 from bmconsole.paths import Paths
 from bmconsole.profile import Profile
 from bmconsole.sandbox import Options, RunningSandbox, running
-from bmconsole.sandbox.faults import Latency
 from tests.conftest import MARKETS
 from tests.console.test_pty import terminal
 from tests.console.waiting import until
@@ -112,9 +113,15 @@ async def test_a_wrong_token_and_a_foreign_market_stay_until_they_are_right(
 
 
 async def test_what_is_typed_while_the_token_is_tried_is_the_next_answer(
-    sandbox: RunningSandbox, tmp_path: Path
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.faults.set(Latency(seconds=0.5))
+    let_go, try_token = asyncio.Event(), beginning.try_token
+
+    async def try_it_later(answers: Answers, paths: Paths) -> None:
+        await let_go.wait()
+        await try_token(answers, paths)
+
+    monkeypatch.setattr(beginning, "try_token", try_it_later)
     app = FirstRun(Paths.under(tmp_path))
     async with app.run_test(size=(100, 40)) as pilot:
         await answer(app, pilot, "host", sandbox.url)
@@ -124,6 +131,7 @@ async def test_what_is_typed_while_the_token_is_tried_is_the_next_answer(
         assert app._asking
         await pilot.press(*MARKETS[0].replace("-", "_"), "enter")
         assert app._asking
+        let_go.set()
         await until(lambda: not app._asking, seconds=20.0)
         assert "works" in app.questions[2].said.text
         markets = app.questions[3]
