@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class Files:
-    """The mirror, the journal and the history of one profile.
+    """The mirror, the journal and the history of the profile called `name`.
 
     A damaged mirror starts anew; a damaged journal or history is left as it is and refused.
     """

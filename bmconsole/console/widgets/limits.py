@@ -1,9 +1,12 @@
 """Every limit with what is used of it, the queue by priority, and the timers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -43,30 +46,31 @@ class LimitsScreen(ModalScreen[None]):
             self.sheet.draw(lambda: _drawn(self.sheet, status))
 
 
-def _drawn(sheet: Sheet, status: WorkspaceStatus) -> Table:
-    table = Table.grid(padding=(0, 2), pad_edge=False)
-    for _ in range(4):
-        table.add_column(overflow="fold")
-
-    def line(*cells: Cell) -> None:
-        table.add_row(*(sheet.styled(cell) for cell in cells))
-
-    line((("Rule", Tone.DIM),), (("Used", Tone.DIM),), (("Of", Tone.DIM),), (("State", Tone.DIM),))
+def _drawn(sheet: Sheet, status: WorkspaceStatus) -> Group:
+    rules: list[Sequence[Cell]] = [
+        ((("Rule", Tone.DIM),), (("Used", Tone.DIM),), (("Of", Tone.DIM),), (("State", Tone.DIM),))
+    ]
     for rule in status.traffic.rules:
         full, empty = gauge(rule.used, min(rule.limit, rule.working), 16)
-        line(
-            text(rule.name, Tone.STRONG),
-            ((full, Tone.KEY), (empty, Tone.DIM)),
-            ((f"{count(rule.used)} of {count(rule.working)} in {rule.window:g} s", Tone.PLAIN),),
-            _state(rule),
-        )
+        used = f"{count(rule.used)} of {count(rule.working)} in {rule.window:g} s"
+        bar: Cell = ((full, Tone.KEY), (empty, Tone.DIM))
+        rules.append((text(rule.name, Tone.STRONG), bar, ((used, Tone.PLAIN),), _state(rule)))
     waiting = "   ".join(f"{each.name.lower()} {count(status.traffic.waiting.get(each.name, 0))}" for each in Priority)
-    table.add_row()
-    line((("Waiting", Tone.STRONG),), ((waiting, Tone.PLAIN),))
-    line((("Refused (429)", Tone.STRONG),), ((count(status.traffic.trips), Tone.PLAIN),))
-    table.add_row()
-    for job in status.jobs:
-        line(text(job.name, Tone.STRONG), *_job(job, status.server_now))
+    facts: list[Sequence[Cell]] = [
+        ((("Waiting", Tone.STRONG),), ((waiting, Tone.PLAIN),)),
+        ((("Refused (429)", Tone.STRONG),), ((count(status.traffic.trips), Tone.PLAIN),)),
+    ]
+    jobs = [(text(job.name, Tone.STRONG), *_job(job, status.server_now)) for job in status.jobs]
+    # Apart, so that what is long in one does not take the others' room
+    return Group(_grid(sheet, rules), Text(), _grid(sheet, facts), Text(), _grid(sheet, jobs))
+
+
+def _grid(sheet: Sheet, rows: Sequence[Sequence[Cell]]) -> Table:
+    table = Table.grid(padding=(0, 2), pad_edge=False)
+    for row in rows:
+        table.add_row(*(sheet.styled(cell) for cell in row))
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     return table
 
 
